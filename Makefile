@@ -1,0 +1,34 @@
+# The two commands: `make up` and `make test`. Variables on the command line reach
+# the scripts through the environment, which is how make hands them on.
+.DEFAULT_GOAL := help
+.PHONY: help up down test test-render test-down tools lint clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+	@echo
+	@echo "  Variables: OPENAI_API_KEY= OPENAI_BASE_URL= (a real model), NODE_IMAGE= (a node image of yours), CLUSTER="
+
+up: ## Start a cluster with a working agent in it, or upgrade the agent that runs there
+	@scripts/up.sh
+
+down: ## Remove the cluster of `make up`
+	@scripts/down.sh
+
+test: ## Run every test, the live ones in the cluster ai-agent-test
+	@scripts/test.sh
+
+test-render: ## Run the tests that need no cluster
+	@scripts/tools.sh >/dev/null 2>&1
+	@PATH="$(CURDIR)/bin:$$PATH" gotestsum --format testname -- $$(go list ./... | grep -v /test/live)
+
+test-down: ## Remove the cluster of `make test`
+	@CLUSTER=ai-agent-test scripts/down.sh
+
+tools: ## Build helm, kind and the linters into bin/
+	@scripts/tools.sh
+
+lint: tools ## Check formatting, Go, shell and chart
+	@scripts/lint.sh
+
+clean: ## Remove what was built here, but no cluster and no image
+	rm -rf bin .cache

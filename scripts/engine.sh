@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# Finds a running Docker; on Debian, as root, installs and starts one.
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+runtime=/usr/local/sbin/runc-without-sys-resource
+CAP_SYS_RESOURCE=24
+
+answers() { docker info >/dev/null 2>&1; }
+
+report() {
+	echo "Docker $(docker version --format '{{.Server.Version}}')"
+	exit 0
+}
+
+lacks_sys_resource() {
+	local bounding
+	bounding=$(awk '/^CapBnd/ {print $2}' /proc/self/status)
+	((((16#$bounding >> CAP_SYS_RESOURCE) & 1) == 0))
+}
+
+can_install() { [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; }
+
+install_engine() {
+	apt-get update
+	DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends docker.io iptables
+}
+
+start_engine() {
+	if [ -d /run/systemd/system ]; then
+		systemctl start docker
+		return
+	fi
+	local options=()
+	if lacks_sys_resource; then
+		echo "CAP_SYS_RESOURCE is missing here: containers run without it"
+		install -m 0755 "$root/ci/engine/runc-without-sys-resource" "$runtime"
+		options=(--add-runtime "kind=$runtime" --default-runtime kind)
+	fi
+	setsid dockerd "${options[@]}" >/var/log/dockerd.log 2>&1 </dev/null &
+}
+
+await_engine() {
+	for _ in $(seq 60); do
+		answers && return
+		sleep 1
+	done
+	tail -n 20 /var/log/dockerd.log 2>/dev/null || true
+	die "dockerd did not answer within 60 s" "Its log is /var/log/dockerd.log."
+}
+
+answers && report
+[ -z "${DOCKER_HOST:-}" ] || die "no Docker answers at DOCKER_HOST=$DOCKER_HOST" "Start it, or unset DOCKER_HOST."
+command -v dockerd >/dev/null || {
+	can_install || die "no Docker engine answers, and only root on Debian can have one installed here" \
+		"Install and start Docker, then run the command again."
+	install_engine
+}
+[ "$(id -u)" -eq 0 ] || die "Docker is installed but does not answer to $(id -un)" \
+	"Start it (sudo systemctl start docker) or join its group (sudo usermod -aG docker $(id -un))."
+start_engine
+await_engine
+report

@@ -1,0 +1,69 @@
+# shellcheck shell=bash
+# What the scripts share: where things are, how a step is shown, how one fails.
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cache=$root/.cache
+bin=$root/bin
+export PATH=$bin:$PATH DOCKER_BUILDKIT=0
+export CLUSTER=${CLUSTER:-ai-agent}
+# shellcheck source=../ci/versions.env
+source "$root/ci/versions.env"
+
+if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then
+	dim=$'\e[2m' red=$'\e[31m' green=$'\e[32m' plain=$'\e[0m'
+else
+	dim='' red='' green='' plain=''
+fi
+
+# Without this, a command that fails under "set -e" ends a script in silence.
+set -E
+trap 'echo "${BASH_SOURCE[0]##*/}:$LINENO: failed: $BASH_COMMAND" >&2' ERR
+
+# die WHAT [WHAT TO DO] ends the script with a message a user can act on.
+die() {
+	printf '%serror:%s %s\n' "$red" "$plain" "$1" >&2
+	[ $# -lt 2 ] || printf '       %s\n' "$2" >&2
+	exit 1
+}
+
+# agent_image prints the image that the chart runs when no value is set.
+agent_image() {
+	local version
+	version=$(sed -n 's/^appVersion: *//p' "$root/charts/ai-agent/Chart.yaml")
+	echo "ai-agent:${version//\"/}"
+}
+
+# step TITLE ADVICE COMMAND... runs COMMAND with its output in a log, shows how
+# long it takes, and on failure the log's end and the advice.
+step() {
+	local title=$1 advice=$2 log ticker status=0
+	shift 2
+	mkdir -p "$cache/logs"
+	log=$cache/logs/${title// /-}.log
+	SECONDS=0
+	progress "$title" "$log" &
+	ticker=$!
+	# shellcheck disable=SC2064 # the ticker of this step, not of a later one
+	trap "kill $ticker 2>/dev/null || true" EXIT
+	"$@" >"$log" 2>&1 </dev/null || status=$?
+	kill "$ticker" 2>/dev/null && wait "$ticker" 2>/dev/null || true
+	[ -t 1 ] && printf '\r\e[K'
+	if [ "$status" -eq 0 ]; then
+		printf '%s✓%s %-18s %4d s  %s%s%s\n' "$green" "$plain" "$title" "$SECONDS" "$dim" "$(tail -n 1 "$log" | cut -c -90)" "$plain"
+		return
+	fi
+	printf '%s✗ %s failed%s after %d s. The end of %s:\n' "$red" "$title" "$plain" "$SECONDS" "${log#"$PWD/"}" >&2
+	tail -n 20 "$log" | sed 's/^/    /' >&2
+	die "step '$title' failed" "$advice"
+}
+
+# progress TITLE LOG shows a running step: in place on a terminal, else a line
+# each half minute.
+progress() {
+	local every=30 start='' end=$'\n' line
+	if [ -t 1 ]; then every=1 start=$'\r\e[K' end=''; fi
+	while sleep "$every"; do
+		line=$(tail -n 1 "$2" 2>/dev/null | tr -cd '[:print:]' | cut -c -60)
+		printf '%s… %-18s %4d s  %s%s' "$start" "$1" "$SECONDS" "$line" "$end"
+	done
+}

@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+# Runs every test, the live suites in a cluster of their own: a user's
+# ai-agent cluster and kubeconfig are left alone.
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+export CLUSTER=ai-agent-test KUBECONFIG=$cache/kubeconfig-test
+"$root/scripts/environment.sh" || exit
+cd "$root"
+KUBE_CONTEXT=kind-$CLUSTER gotestsum --format testname -- -count=1 -timeout 60m ./...

@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# Builds the tools that go.mod pins into bin/.
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+cd "$root"
+helm=$(go list -m -f '{{.Version}}' helm.sh/helm/v3)
+minor=$(cd ci/node && go list -m -f '{{.Version}}' k8s.io/kubernetes | cut -d. -f2)
+capabilities=helm.sh/helm/v3/pkg/chartutil lint=helm.sh/helm/v3/pkg/lint/rules
+# A helm that is not told so takes Kubernetes for v1.20 and refuses the chart's kubeVersion.
+go build -trimpath -buildvcs=false -v -o bin/ -ldflags "-s -w -X helm.sh/helm/v3/internal/version.version=$helm \
+	-X $capabilities.k8sVersionMajor=1 -X $capabilities.k8sVersionMinor=$minor \
+	-X $lint.k8sVersionMajor=1 -X $lint.k8sVersionMinor=$minor" tool
+echo "$(cd bin && echo helm kind staticcheck gotestsum) in bin/"

@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# From nothing to an agent that answers: cluster, chart, a first run.
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+"$root/scripts/environment.sh" || exit
+step "helm install" "See 'kubectl describe pods -l app=ai-agent' and 'kubectl logs -l app=ai-agent'." "$root/scripts/release.sh"
+step "first run" "See 'kubectl logs -l app=ai-agent': is the model reachable, the key right?" \
+	"$bin/kubectl" --context "kind-$CLUSTER" --namespace default exec deployment/ai-agent -- \
+	/agent ask --url http://ai-agent-service "Say that you are up."
+
+echo
+"$bin/kubectl" --context "kind-$CLUSTER" --namespace default get all -l app=ai-agent
+cat <<-END
+
+	The agent answers at http://ai-agent-service in the cluster kind-$CLUSTER. Talk to it:
+	  $bin/kubectl --context kind-$CLUSTER exec deployment/ai-agent -- /agent ask --url http://ai-agent-service "your question"
+	Remove it all:
+	  make down
+END

@@ -1,0 +1,162 @@
+// Command agent is the sample agent: the reference for the contract that the
+// chart relies on, and what the live suites deploy. It answers tasks by asking
+// an OpenAI-compatible model, streams the answer for as long as it takes, and on
+// SIGTERM finishes every run before it exits.
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+	_ "golang.org/x/crypto/x509roots/fallback" // the image has no certificates of its own
+
+	"ai-agent/test/agent/llm"
+)
+
+func main() {
+	// The first signal drains; after it, a second one ends the process at once.
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	context.AfterFunc(ctx, stop)
+	root := &cobra.Command{
+		Use:           "agent",
+		Short:         "A small agent that never cuts a run",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		PersistentPreRunE: func(*cobra.Command, []string) error {
+			return setLogLevel(env("LOG_LEVEL", "INFO"))
+		},
+	}
+	root.AddCommand(serveCommand(), runCommand(), askCommand(), llmCommand())
+	if err := root.ExecuteContext(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "agent:", err)
+		os.Exit(1)
+	}
+}
+
+func setLogLevel(name string) error {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(name)); err != nil {
+		return fmt.Errorf("LOG_LEVEL is %q: use DEBUG, INFO, WARN or ERROR", name)
+	}
+	slog.SetDefault(slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level})))
+	return nil
+}
+
+func serveCommand() *cobra.Command {
+	var (
+		addr       string
+		heartbeat  time.Duration
+		drainDelay time.Duration
+		maxRuns    int
+		specs      []string
+	)
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Answer /health, /ready, /metrics and POST /v1/runs until SIGTERM, then drain",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			model, err := modelFromEnv()
+			if err != nil {
+				return err
+			}
+			checks, err := dependenciesFromEnv()
+			if err != nil {
+				return err
+			}
+			broken := &faults{}
+			for _, spec := range specs {
+				if err := broken.start(spec); err != nil {
+					return err
+				}
+			}
+			time.Sleep(broken.slowStart)
+			listener, err := net.Listen("tcp", addr)
+			if err != nil {
+				return err
+			}
+			slog.Info("serving", "address", listener.Addr().String(), "model", model.name)
+			return newServer(model, checks, broken, heartbeat, maxRuns).serve(cmd.Context(), listener, drainDelay)
+		},
+	}
+	cmd.Flags().StringVar(&addr, "addr", ":8000", "address to listen on")
+	cmd.Flags().DurationVar(&heartbeat, "heartbeat", 15*time.Second, "longest silence on a stream")
+	cmd.Flags().DurationVar(&drainDelay, "drain-delay", 5*time.Second, "how long to go on accepting after SIGTERM")
+	cmd.Flags().IntVar(&maxRuns, "max-runs", 100, "runs in flight at most; one more gets 429")
+	cmd.Flags().StringSliceVar(&specs, "fault", nil, faultHelp)
+	return cmd
+}
+
+func runCommand() *cobra.Command {
+	var task string
+	cmd := &cobra.Command{
+		Use:   "run --task TASK",
+		Short: "Answer one task on standard output and exit, as a CronJob does",
+		Args:  cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			model, err := modelFromEnv()
+			if err != nil {
+				return err
+			}
+			// Not the command's context: a run that is told to end is finished first.
+			err = model.run(context.Background(), task, 0, func(text string) error {
+				_, err := fmt.Print(text)
+				return err
+			})
+			fmt.Println()
+			return err
+		},
+	}
+	cmd.Flags().StringVar(&task, "task", "", "what to do")
+	_ = cmd.MarkFlagRequired("task") // fails only for a flag that is not defined
+	return cmd
+}
+
+func askCommand() *cobra.Command {
+	var (
+		url       string
+		maxTokens int64
+	)
+	cmd := &cobra.Command{
+		Use:   "ask TASK",
+		Short: "Send a run to an agent and print its answer as it streams in",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			defer fmt.Println()
+			return ask(cmd.Context(), url, runRequest{Task: args[0], MaxTokens: maxTokens}, os.Stdout)
+		},
+	}
+	cmd.Flags().StringVar(&url, "url", "http://127.0.0.1:8000", "address of the agent")
+	cmd.Flags().Int64Var(&maxTokens, "max-tokens", 0, "shorten the answer; 0 leaves it to the agent")
+	return cmd
+}
+
+func llmCommand() *cobra.Command {
+	var (
+		addr   string
+		config llm.Config
+	)
+	cmd := &cobra.Command{
+		Use:   "llm",
+		Short: "Serve the OpenAI-compatible sample model",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			listener, err := net.Listen("tcp", addr)
+			if err != nil {
+				return err
+			}
+			slog.Info("serving the sample model", "address", listener.Addr().String())
+			return serveUntil(cmd.Context(), listener, llm.Handler(config), func() {})
+		},
+	}
+	cmd.Flags().StringVar(&addr, "addr", ":8080", "address to listen on")
+	cmd.Flags().IntVar(&config.AnswerTokens, "answer-tokens", 100, "length of an answer in tokens; max_tokens shortens it")
+	cmd.Flags().Float64Var(&config.TokensPerSecond, "tokens-per-second", 20, "speed of an answer; 0 answers at once")
+	return cmd
+}
