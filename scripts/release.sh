@@ -24,3 +24,4 @@ helm upgrade --install ai-agent "$root/charts/ai-agent" --wait --timeout 5m "${o
 	kubectl --context "kind-$CLUSTER" --namespace default get pods,events
 	exit 1
 }
+echo "release ai-agent, revision $(helm history ai-agent --max 1 | awk 'END {print $1}')"

@@ -1,0 +1,199 @@
+// Package cluster gives a test a namespace of its own in a real cluster, with
+// the servers that an agent talks to, and keeps what is needed to find out why a
+// test failed.
+package cluster
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gruntwork-io/terratest/modules/helm"
+	"github.com/gruntwork-io/terratest/modules/k8s"
+	"github.com/gruntwork-io/terratest/modules/logger"
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/clientcmd"
+	metrics "k8s.io/metrics/pkg/client/clientset/versioned"
+
+	"ai-agent/test/internal/chart"
+	"ai-agent/test/internal/repo"
+)
+
+// testNamespaces selects the namespaces that tests made.
+const testNamespaces = "ai-agent/made-by=live-test"
+
+// poll is how often a condition is looked at.
+const poll = 500 * time.Millisecond
+
+// Cluster is a running cluster.
+type Cluster struct {
+	Client  kubernetes.Interface
+	Metrics metrics.Interface
+	context string
+}
+
+// Connect reaches the cluster of the kubectl context KUBE_CONTEXT, by default
+// that of `make up`, and removes what an aborted run left there.
+func Connect(ctx context.Context) (*Cluster, error) {
+	name := cmp.Or(os.Getenv("KUBE_CONTEXT"), "kind-ai-agent")
+	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(
+		clientcmd.NewDefaultClientConfigLoadingRules(), &clientcmd.ConfigOverrides{CurrentContext: name},
+	).ClientConfig()
+	if err != nil {
+		return nil, fmt.Errorf("kubectl context %s: %w. `make up` makes it, KUBE_CONTEXT names another", name, err)
+	}
+	config.QPS, config.Burst = 50, 100 // parallel tests share the client
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return nil, err
+	}
+	readings, err := metrics.NewForConfig(config)
+	if err != nil {
+		return nil, err
+	}
+	c := &Cluster{Client: client, Metrics: readings, context: name}
+	if err := c.removeLeftovers(ctx); err != nil {
+		return nil, fmt.Errorf("cluster %s: %w", name, err)
+	}
+	return c, nil
+}
+
+func (c *Cluster) removeLeftovers(ctx context.Context) error {
+	left, err := c.Client.CoreV1().Namespaces().List(ctx, metav1.ListOptions{LabelSelector: testNamespaces})
+	if err != nil {
+		return err
+	}
+	for _, namespace := range left.Items {
+		err := c.Client.CoreV1().Namespaces().Delete(ctx, namespace.Name, metav1.DeleteOptions{})
+		if err != nil && !apierrors.IsNotFound(err) {
+			return err
+		}
+	}
+	return nil
+}
+
+// Namespace is a namespace of one test's own.
+type Namespace struct {
+	*Cluster
+	Name string
+}
+
+// Namespace makes a namespace that enforces Pod Security "restricted" and holds
+// Redis, PostgreSQL and the sample model. It goes when the test ends; of a test
+// that failed, its state is first kept under .cache/artifacts.
+func (c *Cluster) Namespace(t *testing.T) *Namespace {
+	t.Helper()
+	label, value, _ := strings.Cut(testNamespaces, "=")
+	made, err := c.Client.CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
+		GenerateName: "live-",
+		Labels:       map[string]string{label: value, "pod-security.kubernetes.io/enforce": "restricted"},
+	}}, metav1.CreateOptions{})
+	require.NoError(t, err)
+	n := &Namespace{Cluster: c, Name: made.Name}
+	t.Cleanup(func() { n.remove(t) })
+	k8s.KubectlApplyContext(t, t.Context(), n.kubectl(), repo.Path(".cache", "servers.yaml"))
+	return n
+}
+
+func (n *Namespace) remove(t *testing.T) {
+	ctx := context.Background() // the test's own has ended
+	if t.Failed() {
+		n.keep(t, ctx)
+	}
+	if err := n.Client.CoreV1().Namespaces().Delete(ctx, n.Name, metav1.DeleteOptions{}); err != nil {
+		t.Errorf("removing namespace %s: %v", n.Name, err)
+	}
+}
+
+// keep writes what the namespace looks like into a folder named for the test.
+func (n *Namespace) keep(t *testing.T, ctx context.Context) {
+	folder := repo.Path(".cache", "artifacts", regexp.MustCompile(`[^\w.-]+`).ReplaceAllString(t.Name(), "_"))
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		t.Log(err)
+		return
+	}
+	write := func(name string, args ...string) {
+		out, _ := k8s.RunKubectlAndGetOutputContextE(t, ctx, n.kubectl(), args...) // an error's text is in the output
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(out), 0o644); err != nil {
+			t.Log(err)
+		}
+	}
+	write("get.txt", "get", "all,hpa,endpointslices", "--output=wide")
+	write("events.txt", "get", "events", "--sort-by=.lastTimestamp")
+	write("describe.txt", "describe", "all")
+	pods, err := n.Client.CoreV1().Pods(n.Name).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		t.Log(err)
+		return
+	}
+	for _, pod := range pods.Items {
+		write(pod.Name+".log", "logs", pod.Name, "--all-containers")
+		write(pod.Name+".previous.log", "logs", pod.Name, "--all-containers", "--previous")
+	}
+	t.Logf("what namespace %s looked like is in %s", n.Name, folder)
+}
+
+func (n *Namespace) kubectl() *k8s.KubectlOptions {
+	options := k8s.NewKubectlOptions(n.context, "", n.Name)
+	options.Logger = logger.Discard
+	return options
+}
+
+// Install installs the chart as the release and waits until its pods are Ready.
+func (n *Namespace) Install(t *testing.T, release string, values chart.Values) {
+	t.Helper()
+	n.install(t, release, values, "--wait", "--timeout=3m")
+}
+
+// InstallBroken installs a release that is not meant to become Ready.
+func (n *Namespace) InstallBroken(t *testing.T, release string, values chart.Values) {
+	t.Helper()
+	n.install(t, release, values)
+}
+
+func (n *Namespace) install(t *testing.T, release string, values chart.Values, args ...string) {
+	t.Helper()
+	helm.InstallContext(t, t.Context(), &helm.Options{
+		KubectlOptions: n.kubectl(),
+		Logger:         logger.Discard,
+		SetJSONValues:  values,
+		ExtraArgs:      map[string][]string{"install": args},
+	}, chart.Dir(), release)
+}
+
+// Pods returns the pods that serve a release.
+func (n *Namespace) Pods(t *testing.T, release string) []corev1.Pod {
+	t.Helper()
+	pods, err := n.Client.CoreV1().Pods(n.Name).List(t.Context(), metav1.ListOptions{
+		LabelSelector: "app.kubernetes.io/component=server,app.kubernetes.io/instance=" + release,
+	})
+	require.NoError(t, err)
+	return pods.Items
+}
+
+// Eventually looks at a condition until it holds. When the time is over, the
+// test fails with what was still wrong.
+func Eventually(t *testing.T, what string, within time.Duration, holds func() error) {
+	t.Helper()
+	deadline := time.Now().Add(within)
+	for {
+		err := holds()
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			require.NoErrorf(t, err, "expected within %s: %s", within, what)
+		}
+		time.Sleep(poll)
+	}
+}

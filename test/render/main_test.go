@@ -1,0 +1,18 @@
+// Package render proves what the chart renders, without a cluster.
+package render
+
+import (
+	"fmt"
+	"os"
+	"testing"
+
+	"ai-agent/test/internal/repo"
+)
+
+func TestMain(m *testing.M) {
+	if err := repo.UseTools("helm"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
+}

@@ -1,0 +1,21 @@
+package render
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"sigs.k8s.io/kind/pkg/apis/config/defaults"
+
+	"ai-agent/test/internal/repo"
+)
+
+// The upstream node image must be the one that this kind was released with.
+func TestUpstreamNodeImageIsKindsOwn(t *testing.T) {
+	t.Parallel()
+	versions, err := os.ReadFile(repo.Path("ci", "versions.env"))
+	require.NoError(t, err)
+	assert.Contains(t, strings.Split(string(versions), "\n"), "UPSTREAM_NODE_IMAGE="+defaults.Image)
+}
