@@ -63,7 +63,7 @@ progress() {
 	local every=30 start='' end=$'\n' line
 	if [ -t 1 ]; then every=1 start=$'\r\e[K' end=''; fi
 	while sleep "$every"; do
-		line=$(tail -n 1 "$2" 2>/dev/null | tr -cd '[:print:]' | cut -c -60)
+		line=$(tail -n 5 "$2" 2>/dev/null | tr -cd '[:print:]\n' | grep . | tail -n 1 | cut -c -60 || true)
 		printf '%s… %-18s %4d s  %s%s' "$start" "$1" "$SECONDS" "$line" "$end"
 	done
 }

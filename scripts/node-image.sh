@@ -85,8 +85,8 @@ build_binaries() {
 target() { # NAME TAG [OPTION...] builds one image of the Dockerfile
 	local name=$1 tag=$2
 	shift 2
-	echo "image $tag"
 	docker build --quiet --network host --target "$name" --tag "$tag" "$@" "$work/context"
+	echo "built image $tag"
 }
 
 build_images() { # builds the images that the nodes hold and prints their names to images.txt
