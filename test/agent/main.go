@@ -33,7 +33,7 @@ func main() {
 			return setLogLevel(env("LOG_LEVEL", "INFO"))
 		},
 	}
-	root.AddCommand(serveCommand(), runCommand(), askCommand(), llmCommand())
+	root.AddCommand(serveCommand(), runCommand(), askCommand(), checkCommand(), llmCommand())
 	if err := root.ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "agent:", err)
 		os.Exit(1)

@@ -38,17 +38,22 @@ func TestDeploymentIsTheSeeds(t *testing.T) {
 		Requests: corev1.ResourceList{"cpu": resource.MustParse("500m"), "memory": resource.MustParse("512Mi")},
 		Limits:   corev1.ResourceList{"cpu": resource.MustParse("2000m"), "memory": resource.MustParse("2Gi")},
 	}, agent.Resources)
+	short := int64(10)
 	get := func(path string) corev1.ProbeHandler {
 		return corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: path, Port: intstr.FromString("http")}}
 	}
 	assert.Equal(t, &corev1.Probe{
 		ProbeHandler: get("/health"), InitialDelaySeconds: 10, PeriodSeconds: 30, TimeoutSeconds: 5, FailureThreshold: 3,
+		TerminationGracePeriodSeconds: &short, // beyond the seed: a hung agent must not wait the pod's long grace
 	}, agent.LivenessProbe)
 	assert.Equal(t, &corev1.Probe{
-		ProbeHandler: get("/ready"), InitialDelaySeconds: 5, PeriodSeconds: 10, TimeoutSeconds: 5, FailureThreshold: 3,
+		// Without the seed's initialDelaySeconds: the startup probe holds this one back.
+		ProbeHandler: get("/ready"), PeriodSeconds: 10, TimeoutSeconds: 5, FailureThreshold: 3,
 	}, agent.ReadinessProbe)
 	assert.Equal(t, &corev1.Probe{
-		ProbeHandler: get("/health"), InitialDelaySeconds: 5, PeriodSeconds: 5, FailureThreshold: 12,
+		// The seed's 5 + 5 x 12 = 65 s, looked at every second: an agent that starts at once is Ready at once.
+		ProbeHandler: get("/health"), PeriodSeconds: 1, TimeoutSeconds: 1, FailureThreshold: 65,
+		TerminationGracePeriodSeconds: &short,
 	}, agent.StartupProbe)
 }
 
@@ -65,8 +70,9 @@ func TestEnvironmentComesFromConfigMapAndSecret(t *testing.T) {
 	assert.Equal(t, map[string]string{
 		"MODEL_NAME": "gpt-4o-mini", "TEMPERATURE": "0.7", "MAX_TOKENS": "4096", "ENABLE_STREAMING": "true",
 		"ENABLE_TRACING": "true", "REDIS_URL": "redis://redis-service:6379", "LOG_LEVEL": "INFO",
-		"DATABASE_URL":    "postgresql://postgres:5432/agents",
-		"OPENAI_BASE_URL": "http://llm-service:8080/v1", // beyond the seed, see values.yaml
+		"DATABASE_URL": "postgresql://postgres:5432/agents",
+		// Beyond the seed: see values.yaml, and the run budget that an agent may want to know.
+		"OPENAI_BASE_URL": "http://llm-service:8080/v1", "MAX_RUN_SECONDS": "300",
 	}, config.Data)
 	assert.Equal(t, map[string][]byte{"OPENAI_API_KEY": []byte("sk-test")}, secret.Data, "empty values are left out")
 	assert.Equal(t, corev1.SecretTypeOpaque, secret.Type)
@@ -166,6 +172,7 @@ func TestIngressIsOffUntilAHostIsGiven(t *testing.T) {
 	assert.Equal(t, map[string]string{
 		"nginx.ingress.kubernetes.io/proxy-read-timeout": "300",
 		"nginx.ingress.kubernetes.io/proxy-send-timeout": "300",
+		"nginx.ingress.kubernetes.io/proxy-buffering":    "off", // beyond the seed: a stream is no stream in a buffer
 	}, ingress.Annotations)
 	prefix := networkingv1.PathTypePrefix
 	assert.Equal(t, networkingv1.IngressSpec{

@@ -16,10 +16,6 @@
 {{- include "ai-agent.fullname" . }}-config
 {{- end }}
 
-{{- define "ai-agent.secretName" -}}
-{{- default (printf "%s-secrets" (include "ai-agent.fullname" .)) .Values.secret.existingSecret }}
-{{- end }}
-
 {{- define "ai-agent.serviceName" -}}
 {{- include "ai-agent.fullname" . }}-service
 {{- end }}
@@ -30,21 +26,59 @@
 {{- end }}
 
 {{- define "ai-agent.image" -}}
+{{- with .Values.image.digest }}
+{{- printf "%s@%s" $.Values.image.repository . }}
+{{- else }}
 {{- printf "%s:%s" .Values.image.repository (default .Chart.AppVersion .Values.image.tag) }}
 {{- end }}
+{{- end }}
 
-{{/* What selects the serving pods. It can never change: a Deployment's selector is immutable. */}}
-{{- define "ai-agent.selectorLabels" -}}
+{{/* Whose pods these are, whatever they do. */}}
+{{- define "ai-agent.instanceLabels" -}}
 app: {{ include "ai-agent.name" . }}
 app.kubernetes.io/name: {{ include "ai-agent.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{/*
+What selects the serving pods, and never those of a schedule. It can never change: a Deployment's
+selector is immutable.
+*/}}
+{{- define "ai-agent.selectorLabels" -}}
+{{ include "ai-agent.instanceLabels" . }}
 app.kubernetes.io/component: server
 {{- end }}
 
 {{/* On every object. `app` is the seed's: `kubectl get all -l app=ai-agent` finds all of it. */}}
 {{- define "ai-agent.labels" -}}
-{{ include "ai-agent.selectorLabels" . }}
+{{ include "ai-agent.instanceLabels" . }}
 app.kubernetes.io/version: {{ default .Chart.AppVersion .Values.image.tag | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* A CronJob's name may have 52 characters: (dict "root" $ "name" NAME). */}}
+{{- define "ai-agent.scheduleName" -}}
+{{- printf "%s-%s" (include "ai-agent.fullname" .root) .name }}
+{{- end }}
+
+{{/*
+An object's metadata: (dict "root" $ "name" NAME), with "component" where the object is not the
+server's, "labels" and "annotations" where it has some of its own.
+*/}}
+{{- define "ai-agent.metadata" -}}
+name: {{ .name }}
+labels:
+  {{- include "ai-agent.labels" .root | nindent 2 }}
+  app.kubernetes.io/component: {{ .component | default "server" }}
+  {{- with .labels }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- with merge (dict) (.annotations | default dict) .root.Values.commonAnnotations }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
 {{- end }}

@@ -1,7 +1,8 @@
 {{/*
 The number of pods that the manifest states, or nothing. The autoscaler owns it where there is
 one; on a live release its present count is stated all the same, since Helm 3 resets a Deployment
-from which the field is gone to one pod. A render without a cluster leaves it out.
+from which the field is gone to one pod, and server-side apply conflicts over any other number. A
+render without a cluster leaves it out.
 */}}
 {{- define "ai-agent.replicas" -}}
 {{- if not .Values.autoscaling.enabled }}

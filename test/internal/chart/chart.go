@@ -14,10 +14,12 @@ import (
 	"github.com/gruntwork-io/terratest/modules/helm"
 	"github.com/gruntwork-io/terratest/modules/logger"
 	"github.com/stretchr/testify/require"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
-	"k8s.io/apimachinery/pkg/util/yaml"
+	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/kubernetes/scheme"
+	"sigs.k8s.io/yaml"
 
 	"ai-agent/test/internal/repo"
 )
@@ -31,27 +33,41 @@ type Values map[string]string
 // Objects are the objects of one render, typed.
 type Objects []runtime.Object
 
-// Render renders the release ai-agent with the helm command. A render that
-// fails, or a manifest that does not decode strictly, fails the test.
-func Render(t *testing.T, values Values) Objects {
+// Render renders the release ai-agent with the helm command and the given
+// further arguments of it. A render that fails, or a manifest that does not
+// decode strictly, fails the test.
+func Render(t *testing.T, values Values, args ...string) Objects {
 	t.Helper()
-	manifest, err := render(t, values)
+	manifest, err := Template(t, values, args...)
 	require.NoError(t, err)
 	objects, err := Decode(manifest)
 	require.NoError(t, err)
 	return objects
 }
 
-func render(t *testing.T, values Values) (string, error) {
+// Template returns the manifest that Render decodes, or helm's error.
+func Template(t *testing.T, values Values, args ...string) (string, error) {
 	options := &helm.Options{SetJSONValues: values, Logger: logger.Discard}
-	return helm.RenderTemplateContextE(t, t.Context(), options, Dir(), "ai-agent", nil)
+	return helm.RenderTemplateContextE(t, t.Context(), options, Dir(), "ai-agent", nil, args...)
+}
+
+// customResources are the API groups that the chart has objects of and that
+// are not Kubernetes' own. Their objects stay untyped.
+var customResources = map[string]bool{
+	"bitnami.com":                true,
+	"cloud.google.com":           true,
+	"external-secrets.io":        true,
+	"gateway.networking.k8s.io":  true,
+	"monitoring.coreos.com":      true,
+	"secrets-store.csi.x-k8s.io": true,
 }
 
 // Decode reads a manifest of one or more YAML documents into the types of
-// k8s.io/api. Empty documents are left out.
+// k8s.io/api, custom resources into unstructured ones. Empty documents are left
+// out.
 func Decode(manifest string) (Objects, error) {
 	decoder := serializer.NewCodecFactory(scheme.Scheme, serializer.EnableStrict).UniversalDeserializer()
-	documents := yaml.NewYAMLReader(bufio.NewReader(strings.NewReader(manifest)))
+	documents := utilyaml.NewYAMLReader(bufio.NewReader(strings.NewReader(manifest)))
 	var objects Objects
 	for {
 		document, err := documents.Read()
@@ -64,12 +80,27 @@ func Decode(manifest string) (Objects, error) {
 		if isEmpty(document) {
 			continue
 		}
-		object, _, err := decoder.Decode(document, nil, nil)
+		object, err := decodeOne(decoder, document)
 		if err != nil {
 			return nil, fmt.Errorf("%w in:\n%s", err, document)
 		}
 		objects = append(objects, object)
 	}
+}
+
+func decodeOne(decoder runtime.Decoder, document []byte) (runtime.Object, error) {
+	object, _, err := decoder.Decode(document, nil, nil)
+	if !runtime.IsNotRegisteredError(err) {
+		return object, err
+	}
+	custom := &unstructured.Unstructured{}
+	if err := yaml.UnmarshalStrict(document, &custom.Object); err != nil {
+		return nil, err
+	}
+	if !customResources[custom.GroupVersionKind().Group] {
+		return nil, err
+	}
+	return custom, nil
 }
 
 // isEmpty reports whether a document holds nothing but comments.

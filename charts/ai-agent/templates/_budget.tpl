@@ -1,0 +1,42 @@
+{{/* The run budget: every number of seconds that follows from agent.maxRunSeconds. */}}
+
+{{/* For the agent's own goodbye after its last run: its drain delay, the last bytes. */}}
+{{- define "ai-agent.closeSeconds" -}}
+20
+{{- end }}
+
+{{/* What a run needs of a pod that was told to end. */}}
+{{- define "ai-agent.neededGraceSeconds" -}}
+{{- add .Values.agent.endpointDelaySeconds .Values.agent.maxRunSeconds (include "ai-agent.closeSeconds" . | int) }}
+{{- end }}
+
+{{- define "ai-agent.terminationGracePeriodSeconds" -}}
+{{- .Values.terminationGracePeriodSeconds | default (include "ai-agent.neededGraceSeconds" .) | int }}
+{{- end }}
+
+{{/* For a timeout that bounds the whole answer: a run that takes all its time is not cut by a hair. */}}
+{{- define "ai-agent.requestSeconds" -}}
+{{- add .Values.agent.maxRunSeconds 30 }}
+{{- end }}
+
+{{/* For a timeout that bounds silence; never under the seed's five minutes. */}}
+{{- define "ai-agent.idleSeconds" -}}
+{{- max 300 (int .Values.agent.maxRunSeconds) }}
+{{- end }}
+
+{{/* The autoscaler's memory: as long as a run, at least the seed's 300 s, at most Kubernetes' 3600 s. */}}
+{{- define "ai-agent.scaleDownSeconds" -}}
+{{- max 300 (int .Values.agent.maxRunSeconds) | min 3600 }}
+{{- end }}
+
+{{/* A schedule's Job: the run, the image's pull and the start before it. */}}
+{{- define "ai-agent.jobSeconds" -}}
+{{- add .Values.agent.maxRunSeconds 120 }}
+{{- end }}
+
+{{/* A rollout replaces pod after pod, each within the startup budget; the last old one may use its whole grace. */}}
+{{- define "ai-agent.upgradeMinutes" -}}
+{{- $pods := .Values.autoscaling.enabled | ternary .Values.autoscaling.maxReplicas .Values.replicaCount | int }}
+{{- $seconds := add (mul $pods 75) (include "ai-agent.terminationGracePeriodSeconds" . | int) }}
+{{- add 1 (div $seconds 60) }}
+{{- end }}

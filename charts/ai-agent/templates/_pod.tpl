@@ -1,0 +1,216 @@
+{{/*
+The pod, made in one place for the Deployment and the schedules:
+(dict "root" $ "component" "server" | "schedule" "schedule" (dict …))
+*/}}
+
+{{- define "ai-agent.podMetadata" -}}
+annotations:
+  {{- /* A pod reads its environment once: a changed one makes new pods. */}}
+  checksum/config: {{ toJson .root.Values.config | sha256sum }}
+  checksum/secret: {{ include "ai-agent.secretChecksum" .root }}
+  {{- with merge (dict) .root.Values.podAnnotations .root.Values.commonAnnotations }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+labels:
+  {{- /* Not the chart's version: a new chart alone is no reason to replace running pods. */}}
+  {{- include "ai-agent.instanceLabels" .root | nindent 2 }}
+  app.kubernetes.io/component: {{ .component }}
+  version: {{ .root.Values.version | quote }}
+  {{- with merge (dict) .root.Values.podLabels .root.Values.commonLabels }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- end }}
+
+{{- define "ai-agent.podSpec" -}}
+{{- $values := .root.Values -}}
+{{- $server := eq .component "server" -}}
+serviceAccountName: {{ include "ai-agent.serviceAccountName" .root }}
+automountServiceAccountToken: {{ $values.serviceAccount.automount }}
+{{- /* A Service called redis would put REDIS_PORT=tcp://… into the environment. */}}
+enableServiceLinks: false
+restartPolicy: {{ $server | ternary "Always" "Never" }}
+terminationGracePeriodSeconds: {{ include "ai-agent.terminationGracePeriodSeconds" .root }}
+{{- with $values.imagePullSecrets }}
+imagePullSecrets:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $values.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- with $values.runtimeClassName }}
+runtimeClassName: {{ . }}
+{{- end }}
+{{- with $values.podSecurityContext }}
+securityContext:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $values.initContainers }}
+initContainers:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+containers:
+  - name: agent
+    {{- include "ai-agent.container" . | nindent 4 }}
+  {{- if and $server $values.extraContainers }}
+  {{- toYaml $values.extraContainers | nindent 2 }}
+  {{- end }}
+volumes:
+  - name: tmp
+    emptyDir:
+      sizeLimit: {{ $values.tmp.sizeLimit }}
+  {{- with include "ai-agent.secretVolumes" .root }}
+  {{- . | nindent 2 }}
+  {{- end }}
+  {{- with $values.volumes }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- with $values.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $values.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- if $server }}
+{{ include "ai-agent.placement" .root }}
+{{- end }}
+{{- with $values.podSpec }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- define "ai-agent.container" -}}
+{{- $values := .root.Values -}}
+{{- $server := eq .component "server" -}}
+image: {{ include "ai-agent.image" .root | quote }}
+imagePullPolicy: {{ $values.image.pullPolicy }}
+{{- with $values.command }}
+command:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- if not $server }}
+args:
+  {{- .schedule.args | default (list "run" "--task" .schedule.task) | toYaml | nindent 2 }}
+{{- else if $values.args }}
+args:
+  {{- toYaml $values.args | nindent 2 }}
+{{- end }}
+{{- if $server }}
+ports:
+  - name: http
+    containerPort: {{ $values.containerPort }}
+    protocol: TCP
+{{- end }}
+{{- with $values.env }}
+env:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+envFrom:
+  - configMapRef:
+      name: {{ include "ai-agent.configName" .root }}
+  {{- if and (include "ai-agent.hasSecret" .root) (not $values.secret.mountPath) }}
+  - secretRef:
+      name: {{ include "ai-agent.secretName" .root }}
+  {{- end }}
+  {{- with $values.envFrom }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- if $server }}
+{{- include "ai-agent.probes" .root }}
+lifecycle:
+  {{- $values.lifecycle | default (include "ai-agent.lifecycle" .root | fromYaml) | toYaml | nindent 2 }}
+{{- end }}
+resources:
+  {{- include "ai-agent.resources" (dict "root" .root "own" (dig "resources" dict (.schedule | default dict))) | nindent 2 }}
+{{- with $values.resizePolicy }}
+resizePolicy:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $values.securityContext }}
+securityContext:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+volumeMounts:
+  - name: tmp
+    mountPath: /tmp
+  {{- with include "ai-agent.secretMounts" .root }}
+  {{- . | nindent 2 }}
+  {{- end }}
+  {{- with $values.volumeMounts }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- end }}
+
+{{- define "ai-agent.probes" -}}
+{{- range $probe := list "livenessProbe" "readinessProbe" "startupProbe" }}
+{{- with get $.Values $probe }}
+{{ $probe }}:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Native: it needs neither a shell nor a binary in the image. */}}
+{{- define "ai-agent.lifecycle" -}}
+preStop:
+  sleep:
+    seconds: {{ .Values.agent.endpointDelaySeconds }}
+{{- end }}
+
+{{- define "ai-agent.secretVolumes" -}}
+{{- if .Values.secret.secretProviderClass.provider -}}
+- name: secrets
+  csi:
+    driver: secrets-store.csi.k8s.io
+    readOnly: true
+    volumeAttributes:
+      secretProviderClass: {{ include "ai-agent.fullname" . }}
+{{- else if .Values.secret.mountPath -}}
+- name: secrets
+  secret:
+    secretName: {{ include "ai-agent.secretName" . }}
+{{- end }}
+{{- end }}
+
+{{/* A SecretProviderClass is read only where a pod mounts it. */}}
+{{- define "ai-agent.secretMounts" -}}
+{{- if or .Values.secret.mountPath .Values.secret.secretProviderClass.provider -}}
+- name: secrets
+  mountPath: {{ .Values.secret.mountPath | default "/var/run/secrets/ai-agent" }}
+  readOnly: true
+{{- end }}
+{{- end }}
+
+{{/* Apart where there is room, together where there is not: never Pending for it. */}}
+{{- define "ai-agent.placement" -}}
+affinity:
+  {{- .Values.affinity | default (include "ai-agent.affinity" . | fromYaml) | toYaml | nindent 2 }}
+topologySpreadConstraints:
+  {{- .Values.topologySpreadConstraints | default (include "ai-agent.spread" . | fromYamlArray) | toYaml | nindent 2 }}
+{{- end }}
+
+{{- define "ai-agent.affinity" -}}
+podAntiAffinity:
+  preferredDuringSchedulingIgnoredDuringExecution:
+    - weight: 100
+      podAffinityTerm:
+        topologyKey: kubernetes.io/hostname
+        labelSelector:
+          matchLabels:
+            {{- include "ai-agent.selectorLabels" . | nindent 12 }}
+{{- end }}
+
+{{/* By pod-template-hash, so that a rollout spreads the new pods and not the sum of old and new. */}}
+{{- define "ai-agent.spread" -}}
+{{- range list "kubernetes.io/hostname" "topology.kubernetes.io/zone" }}
+- maxSkew: 1
+  topologyKey: {{ . }}
+  whenUnsatisfiable: ScheduleAnyway
+  nodeTaintsPolicy: Honor
+  matchLabelKeys: [pod-template-hash]
+  labelSelector:
+    matchLabels:
+      {{- include "ai-agent.selectorLabels" $ | nindent 6 }}
+{{- end }}
+{{- end }}

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// expectations are what `helm test` asks of a release.
+type expectations struct {
+	url         string   // answers on /health and /ready
+	env         []string // is set
+	unreachable []string // host:port that a NetworkPolicy must keep away
+}
+
+// check returns everything that is not as expected.
+func (e expectations) check(ctx context.Context) error {
+	var wrong []error
+	if e.url != "" {
+		for _, path := range []string{"/health", "/ready"} {
+			wrong = append(wrong, answers(ctx, strings.TrimSuffix(e.url, "/")+path))
+		}
+	}
+	for _, name := range e.env {
+		if os.Getenv(name) == "" {
+			wrong = append(wrong, fmt.Errorf("the environment has no %s", name))
+		}
+	}
+	for _, address := range e.unreachable {
+		connection, err := net.DialTimeout("tcp", address, 3*time.Second)
+		if err == nil {
+			_ = connection.Close()
+			wrong = append(wrong, fmt.Errorf("%s can be reached, so no NetworkPolicy is enforced here", address))
+		}
+	}
+	return errors.Join(wrong...)
+}
+
+func answers(ctx context.Context, url string) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	get, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	res, err := http.DefaultClient.Do(get)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s: %s", url, res.Status)
+	}
+	return nil
+}
+
+func checkCommand() *cobra.Command {
+	var e expectations
+	cmd := &cobra.Command{
+		Use:   "check",
+		Short: "See whether a release is as it should be, as `helm test` does",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return e.check(cmd.Context()) },
+	}
+	cmd.Flags().StringVar(&e.url, "url", "", "address of an agent whose /health and /ready must answer")
+	cmd.Flags().StringSliceVar(&e.env, "env", nil, "environment variables that must be set")
+	cmd.Flags().StringSliceVar(&e.unreachable, "unreachable", nil, "host:port that must not be reachable")
+	return cmd
+}

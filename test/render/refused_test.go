@@ -1,0 +1,136 @@
+package render
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"ai-agent/test/internal/chart"
+)
+
+// Values that would hurt a user, and what they are told.
+func TestRefused(t *testing.T) {
+	t.Parallel()
+	ingress := `[{"host": "agent.example.com"}]`
+	for name, tc := range map[string]struct {
+		values chart.Values
+		says   string
+	}{
+		// Rules between values: the guards.
+		"tag latest":                {chart.Values{"image.tag": `"latest"`}, "Set image.tag to a version"},
+		"tag in repository":         {chart.Values{"image.repository": `"agent:1.0"`}, "would be written twice"},
+		"digest in repository":      {chart.Values{"image.repository": `"agent@sha256:0"`}, "would be written twice"},
+		"short grace":               {chart.Values{"terminationGracePeriodSeconds": "30"}, "Set terminationGracePeriodSeconds to 330 or null"},
+		"grace short by one":        {chart.Values{"terminationGracePeriodSeconds": "329"}, "329 would cut a run"},
+		"grace for a longer run":    {chart.Values{"terminationGracePeriodSeconds": "330", "agent.maxRunSeconds": "301"}, "it takes 331"},
+		"no preStop":                {chart.Values{"lifecycle": `{"postStart": {"sleep": {"seconds": 1}}}`}, "Add lifecycle.preStop.sleep.seconds: 10"},
+		"short preStop":             {chart.Values{"lifecycle": `{"preStop": {"sleep": {"seconds": 5}}}`}, "before every proxy knows"},
+		"long preStop":              {chart.Values{"lifecycle": `{"preStop": {"sleep": {"seconds": 60}}}`}, "Set agent.endpointDelaySeconds to 60"},
+		"nginx read timeout":        {chart.Values{"ingress.hosts": ingress, "ingress.annotations": `{"nginx.ingress.kubernetes.io/proxy-read-timeout": "60"}`}, "Set it to at least 300"},
+		"nginx send timeout":        {chart.Values{"ingress.hosts": ingress, "ingress.annotations": `{"nginx.ingress.kubernetes.io/proxy-send-timeout": "60"}`}, "60 would cut a run"},
+		"route request timeout":     {chart.Values{"httpRoute.timeouts": `{"request": "1m"}`}, "httpRoute.timeouts.request 1m would cut a run"},
+		"route backend timeout":     {chart.Values{"httpRoute.timeouts": `{"backendRequest": "4m59s"}`}, "at least 300s"},
+		"short scale-down window":   {chart.Values{"autoscaling.behavior.scaleDown.stabilizationWindowSeconds": "60"}, "Set it to at least 300"},
+		"window of zero":            {chart.Values{"autoscaling.behavior.scaleDown.stabilizationWindowSeconds": "0"}, "shorter than a run"},
+		"window under a long run":   {chart.Values{"autoscaling.behavior.scaleDown.stabilizationWindowSeconds": "300", "agent.maxRunSeconds": "900"}, "at least 900"},
+		"min over max":              {chart.Values{"autoscaling.minReplicas": "11"}, "Set minReplicas to at most 10"},
+		"no metric":                 {chart.Values{"autoscaling.targetCPUUtilizationPercentage": "null", "autoscaling.targetMemoryUtilizationPercentage": "null"}, "nothing would ever scale"},
+		"budget of all":             {chart.Values{"podDisruptionBudget.minAvailable": "2"}, "would block every drain"},
+		"budget of 100 %":           {chart.Values{"podDisruptionBudget.minAvailable": `"100%"`}, "would block every drain"},
+		"budget of one alone":       {chart.Values{"autoscaling.enabled": "false", "replicaCount": "1"}, "podDisruptionBudget.enabled to false"},
+		"budget of none away":       {chart.Values{"podDisruptionBudget.maxUnavailable": "0"}, "no pod could ever be evicted"},
+		"budget of 0 % away":        {chart.Values{"podDisruptionBudget.maxUnavailable": `"0%"`}, "Set it to 1"},
+		"budget of nothing":         {chart.Values{"podDisruptionBudget.minAvailable": "null"}, "neither minAvailable nor maxUnavailable"},
+		"key in config":             {chart.Values{"config.OPENAI_API_KEY": `"abc"`}, "config.OPENAI_API_KEY looks like a credential"},
+		"token in config":           {chart.Values{"config.GITHUB_TOKEN": `"abc"`}, "Move it to a Secret"},
+		"password in config":        {chart.Values{"config.DATABASE_PASSWORD": `"abc"`}, "config.DATABASE_PASSWORD"},
+		"password in a URL":         {chart.Values{"config.DATABASE_URL": `"postgresql://me:secret@db:5432/a"`}, "leave the password out"},
+		"password alone in a URL":   {chart.Values{"config.REDIS_URL": `"redis://:secret@redis:6379"`}, "config.REDIS_URL"},
+		"key by its looks":          {chart.Values{"config.SOMETHING": `"sk-proj-abc"`}, "config.SOMETHING looks like a credential"},
+		"private key":               {chart.Values{"config.CERT": `"-----BEGIN PRIVATE KEY-----"`}, "config.CERT"},
+		"two secret sources":        {chart.Values{"secret.existingSecret": `"a"`, "secret.sealedSecret.encryptedData": `{"A": "b"}`}, "secret.existingSecret, secret.sealedSecret"},
+		"values beside a source":    {chart.Values{"secret.existingSecret": `"a"`, "secret.stringData.OPENAI_API_KEY": `"b"`}, "secret.stringData would be lost"},
+		"external without store":    {chart.Values{"secret.externalSecret.enabled": "true", "secret.externalSecret.data": "[{}]"}, "secretStoreRef.name"},
+		"external without data":     {chart.Values{"secret.externalSecret.enabled": "true", "secret.externalSecret.secretStoreRef.name": `"a"`}, "reads nothing"},
+		"secrets over /tmp":         {chart.Values{"secret.mountPath": `"/tmp"`}, "secret.mountPath is /tmp"},
+		"route without gateway":     {chart.Values{"httpRoute.enabled": "true"}, "Set httpRoute.parentRefs"},
+		"LoadBalancer and policy":   {chart.Values{"service.type": `"LoadBalancer"`}, "Add an ipBlock"},
+		"NodePort and policy":       {chart.Values{"service.type": `"NodePort"`}, "they would be dropped"},
+		"long schedule name":        {chart.Values{"schedules.a-name-of-forty-four-characters-is-too-long-x": `{"schedule": "@daily", "task": "a"}`}, "Kubernetes allows 52"},
+		"bad schedule name":         {chart.Values{"schedules.Daily": `{"schedule": "@daily", "task": "a"}`}, "lower-case letters"},
+		"short job deadline":        {chart.Values{"schedules.a": `{"schedule": "@daily", "task": "a", "activeDeadlineSeconds": 60}`}, "activeDeadlineSeconds 60 would cut a run"},
+		"time zone in the schedule": {chart.Values{"schedules.a": `{"schedule": "TZ=UTC 0 8 * * *", "task": "a"}`}, "Set schedules.a.timeZone"},
+		"both monitors":             {chart.Values{"serviceMonitor.enabled": "true", "podMonitor.enabled": "true"}, "read twice"},
+
+		// Single values: the schema. helm names the path.
+		"unknown key":             {chart.Values{"foo": "1"}, "additional properties 'foo' not allowed"},
+		"misspelt agent key":      {chart.Values{"agent.maxRunSecond": "1"}, "at '/agent': additional properties 'maxRunSecond'"},
+		"misspelt image key":      {chart.Values{"image.tags": `"1"`}, "at '/image'"},
+		"misspelt probe field":    {chart.Values{"livenessProbe.periodSecond": "1"}, "at '/livenessProbe'"},
+		"misspelt resource":       {chart.Values{"resources.request.cpu": `"1"`}, "at '/resources'"},
+		"misspelt pod field":      {chart.Values{"podSpec.hostUser": "false"}, "at '/podSpec'"},
+		"misspelt peer":           {chart.Values{"networkPolicy.ingress.from": `[{"podSelectors": {}}]`}, "at '/networkPolicy/ingress/from/0'"},
+		"misspelt toleration":     {chart.Values{"tolerations": `[{"kye": "a"}]`}, "at '/tolerations/0'"},
+		"misspelt schedule field": {chart.Values{"schedules.a": `{"schedule": "@daily", "task": "a", "timezone": "UTC"}`}, "at '/schedules/a'"},
+		"misspelt policy":         {chart.Values{"autoscaling.behavior.scaleDown.policies": `[{"kind": "Pods"}]`}, "at '/autoscaling/behavior/scaleDown/policies/0'"},
+		"misspelt host":           {chart.Values{"ingress.hosts": `[{"name": "a"}]`}, "at '/ingress/hosts/0'"},
+		"misspelt secret source":  {chart.Values{"secret.existingSecrets": `"a"`}, "at '/secret'"},
+		"misspelt volume":         {chart.Values{"volumes": `[{"name": "a", "emptydir": {}}]`}, "at '/volumes/0'"},
+		"misspelt env":            {chart.Values{"env": `[{"name": "a", "val": "b"}]`}, "at '/env/0'"},
+		"schedule without task":   {chart.Values{"schedules.a": `{"schedule": "@daily"}`}, "missing property 'task'"},
+		"unknown agent type":      {chart.Values{"agent.type": `"huge"`}, "at '/agent/type': value must be one of"},
+		"run of no time":          {chart.Values{"agent.maxRunSeconds": "0"}, "at '/agent/maxRunSeconds'"},
+		"run time with unit":      {chart.Values{"agent.maxRunSeconds": `"5m"`}, "at '/agent/maxRunSeconds': got string, want integer"},
+		"digest without sha":      {chart.Values{"image.digest": `"abc"`}, "at '/image/digest'"},
+		"empty repository":        {chart.Values{"image.repository": `""`}, "at '/image/repository'"},
+		"unknown pull policy":     {chart.Values{"image.pullPolicy": `"Sometimes"`}, "at '/image/pullPolicy'"},
+		"port out of range":       {chart.Values{"service.port": "70000"}, "at '/service/port'"},
+		"unknown service type":    {chart.Values{"service.type": `"Cluster"`}, "at '/service/type'"},
+		"unknown controller":      {chart.Values{"ingress.controller": `"apache"`}, "at '/ingress/controller'"},
+		"negative replicas":       {chart.Values{"replicaCount": "-1"}, "at '/replicaCount'"},
+		"no pods at least":        {chart.Values{"autoscaling.minReplicas": "0"}, "at '/autoscaling/minReplicas'"},
+		"percentage as text":      {chart.Values{"autoscaling.targetCPUUtilizationPercentage": `"70%"`}, "at '/autoscaling/targetCPUUtilizationPercentage'"},
+		"unknown concurrency":     {chart.Values{"schedules.a": `{"schedule": "@daily", "task": "a", "concurrencyPolicy": "Never"}`}, "at '/schedules/a/concurrencyPolicy'"},
+		"path without slash":      {chart.Values{"ingress.hosts": `[{"host": "a.example.com", "paths": [{"path": "v1"}]}]`}, "at '/ingress/hosts/0/paths/0/path'"},
+		"no ingress peers":        {chart.Values{"networkPolicy.ingress.from": "[]"}, "at '/networkPolicy/ingress/from'"},
+		"config as a list":        {chart.Values{"config.MODELS": `["a"]`}, "at '/config/MODELS'"},
+		"unknown eviction policy": {chart.Values{"podDisruptionBudget.unhealthyPodEvictionPolicy": `"Never"`}, "at '/podDisruptionBudget/unhealthyPodEvictionPolicy'"},
+		"bad route timeout":       {chart.Values{"httpRoute.timeouts": `{"request": "5 minutes"}`}, "at '/httpRoute/timeouts/request'"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := chart.Template(t, tc.values)
+			require.Error(t, err)
+			assert.Contains(t, err.Error(), tc.says)
+		})
+	}
+}
+
+// Near misses that are right, so that no guard refuses too much.
+func TestAccepted(t *testing.T) {
+	t.Parallel()
+	for name, values := range map[string]chart.Values{
+		"defaults":                  nil,
+		"digest":                    {"image.digest": `"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"`, "image.tag": `"1.2.3"`},
+		"registry with a port":      {"image.repository": `"registry.internal:5000/team/agent"`},
+		"grace just enough":         {"terminationGracePeriodSeconds": "330"},
+		"route without limit":       {"httpRoute.timeouts": `{"request": "0s"}`},
+		"route just enough":         {"httpRoute.timeouts": `{"request": "5m", "backendRequest": "300s"}`},
+		"longer window":             {"autoscaling.behavior.scaleDown.stabilizationWindowSeconds": "600"},
+		"budget with one spare":     {"autoscaling.minReplicas": "3", "podDisruptionBudget.minAvailable": "2"},
+		"budget in percent":         {"podDisruptionBudget.minAvailable": `"50%"`},
+		"budget the other way":      {"podDisruptionBudget.maxUnavailable": "1"},
+		"MAX_TOKENS is no token":    {"config.MAX_TOKENS": "100"},
+		"URL with a user":           {"config.DATABASE_URL": `"postgresql://agent@db.data:5432/a"`},
+		"LoadBalancer with a range": {"service.type": `"LoadBalancer"`, "networkPolicy.ingress.from": `[{"ipBlock": {"cidr": "0.0.0.0/0"}}]`},
+		"global of a parent":        {"global.anything": "1", "enabled": "false"},
+		"one pod without a budget":  {"autoscaling.enabled": "false", "replicaCount": "1", "podDisruptionBudget.enabled": "false"},
+		"own preStop":               {"lifecycle": `{"preStop": {"exec": {"command": ["/agent", "drain"]}}}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			assert.NotEmpty(t, chart.Render(t, values))
+		})
+	}
+}
