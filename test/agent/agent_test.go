@@ -134,6 +134,15 @@ func TestRunWithoutStreaming(t *testing.T) {
 	assert.Equal(t, "You asked: hello This", body["answer"])
 }
 
+func TestRunEndsWithItsBudget(t *testing.T) {
+	t.Parallel()
+	p := start(t, llm.Config{AnswerTokens: 1000, TokensPerSecond: 50}, []string{"MAX_RUN_SECONDS=1"})
+	_, err := p.ask("take your time", 1000)
+	require.ErrorContains(t, err, "more than MAX_RUN_SECONDS")
+	_, metrics := p.get(t, "/metrics")
+	assert.Contains(t, metrics, `agent_runs_total{outcome="over_budget"} 1`)
+}
+
 func TestHeartbeatsBreakTheSilence(t *testing.T) {
 	t.Parallel()
 	p := start(t, llm.Config{AnswerTokens: 1, TokensPerSecond: 2}, nil, "--heartbeat", "50ms")
@@ -299,6 +308,7 @@ func TestOneOff(t *testing.T) {
 		"needs a task":    {[]string{"run"}, nil, "", `required flag(s) "task" not set`},
 		"bad temperature": {[]string{"run", "--task", "a"}, []string{"TEMPERATURE=warm"}, "", "TEMPERATURE is not a number"},
 		"bad log level":   {[]string{"run", "--task", "a"}, []string{"LOG_LEVEL=loud"}, "", "LOG_LEVEL"},
+		"bad budget":      {[]string{"run", "--task", "a"}, []string{"MAX_RUN_SECONDS=5m"}, "", "MAX_RUN_SECONDS is not a whole number"},
 		"no such model":   {[]string{"run", "--task", "a"}, []string{"OPENAI_BASE_URL=" + behind.URL + "/nowhere"}, "\n", "404"},
 		"unknown fault":   {[]string{"serve", "--fault", "boredom"}, nil, "", `unknown fault "boredom"`},
 	} {
@@ -316,6 +326,36 @@ func TestOneOff(t *testing.T) {
 			}
 			require.Error(t, err)
 			assert.Contains(t, errs.String(), tc.says)
+		})
+	}
+}
+
+// What `helm test` asks, with an answer for each way to be wrong.
+func TestCheck(t *testing.T) {
+	t.Parallel()
+	p := start(t, llm.Config{}, nil)
+	unready := start(t, llm.Config{}, []string{"REDIS_URL=redis://127.0.0.1:1"})
+	for name, tc := range map[string]struct {
+		args []string
+		says string
+	}{
+		"all well":         {[]string{"--url", p.url, "--env", "HERE", "--unreachable", "127.0.0.1:1"}, ""},
+		"not ready":        {[]string{"--url", unready.url}, "/ready: 503"},
+		"nobody there":     {[]string{"--url", "http://127.0.0.1:1"}, "connection refused"},
+		"missing variable": {[]string{"--env", "HERE,GONE"}, "the environment has no GONE"},
+		"policy open":      {[]string{"--unreachable", strings.TrimPrefix(p.url, "http://"), "--settle", "1s"}, "no NetworkPolicy is enforced"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cmd := exec.Command(binary, append([]string{"check"}, tc.args...)...)
+			cmd.Env = []string{"HERE=yes"}
+			out, err := cmd.CombinedOutput()
+			if tc.says == "" {
+				require.NoError(t, err, string(out))
+				return
+			}
+			require.Error(t, err)
+			assert.Contains(t, string(out), tc.says)
 		})
 	}
 }

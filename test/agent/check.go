@@ -18,6 +18,7 @@ type expectations struct {
 	url         string   // answers on /health and /ready
 	env         []string // is set
 	unreachable []string // host:port that a NetworkPolicy must keep away
+	settle      time.Duration
 }
 
 // check returns everything that is not as expected.
@@ -34,13 +35,25 @@ func (e expectations) check(ctx context.Context) error {
 		}
 	}
 	for _, address := range e.unreachable {
-		connection, err := net.DialTimeout("tcp", address, 3*time.Second)
-		if err == nil {
-			_ = connection.Close()
-			wrong = append(wrong, fmt.Errorf("%s can be reached, so no NetworkPolicy is enforced here", address))
-		}
+		wrong = append(wrong, unreachable(ctx, address, e.settle))
 	}
 	return errors.Join(wrong...)
+}
+
+// unreachable fails where the address still takes connections when the time to
+// settle is over: Kubernetes lets a pod start before its policies hold.
+func unreachable(ctx context.Context, address string, settle time.Duration) error {
+	for deadline := time.Now().Add(settle); ; time.Sleep(time.Second) {
+		dialer := net.Dialer{Timeout: 3 * time.Second}
+		connection, err := dialer.DialContext(ctx, "tcp", address)
+		if err != nil {
+			return nil
+		}
+		_ = connection.Close()
+		if time.Now().After(deadline) {
+			return fmt.Errorf("%s can be reached, so no NetworkPolicy is enforced here", address)
+		}
+	}
 }
 
 func answers(ctx context.Context, url string) error {
@@ -72,5 +85,6 @@ func checkCommand() *cobra.Command {
 	cmd.Flags().StringVar(&e.url, "url", "", "address of an agent whose /health and /ready must answer")
 	cmd.Flags().StringSliceVar(&e.env, "env", nil, "environment variables that must be set")
 	cmd.Flags().StringSliceVar(&e.unreachable, "unreachable", nil, "host:port that must not be reachable")
+	cmd.Flags().DurationVar(&e.settle, "settle", 30*time.Second, "how long a NetworkPolicy may take to hold")
 	return cmd
 }

@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
+	"time"
 
 	"github.com/openai/openai-go/v3"
 )
@@ -16,10 +18,15 @@ type model struct {
 	name        string
 	temperature float64
 	maxTokens   int64
+	maxRun      time.Duration // 0 means no limit
 	stream      bool
 }
 
-// modelFromEnv reads MODEL_NAME, TEMPERATURE, MAX_TOKENS and ENABLE_STREAMING.
+// errOverBudget says that a run took longer than the chart protects it.
+var errOverBudget = errors.New("the run took more than MAX_RUN_SECONDS")
+
+// modelFromEnv reads MODEL_NAME, TEMPERATURE, MAX_TOKENS, MAX_RUN_SECONDS and
+// ENABLE_STREAMING.
 func modelFromEnv() (*model, error) {
 	temperature, err := strconv.ParseFloat(env("TEMPERATURE", "0.7"), 64)
 	if err != nil {
@@ -28,6 +35,10 @@ func modelFromEnv() (*model, error) {
 	maxTokens, err := strconv.ParseInt(env("MAX_TOKENS", "4096"), 10, 64)
 	if err != nil {
 		return nil, fmt.Errorf("MAX_TOKENS is not a whole number: %w", err)
+	}
+	maxRun, err := strconv.ParseUint(env("MAX_RUN_SECONDS", "0"), 10, 31)
+	if err != nil {
+		return nil, fmt.Errorf("MAX_RUN_SECONDS is not a whole number: %w", err)
 	}
 	stream, err := strconv.ParseBool(env("ENABLE_STREAMING", "true"))
 	if err != nil {
@@ -38,13 +49,28 @@ func modelFromEnv() (*model, error) {
 		name:        env("MODEL_NAME", "gpt-4o-mini"),
 		temperature: temperature,
 		maxTokens:   maxTokens,
+		maxRun:      time.Duration(maxRun) * time.Second,
 		stream:      stream,
 	}, nil
 }
 
 // run asks the model for the answer to one task and hands on each piece as it
-// comes. maxTokens 0 means the configured number.
+// comes. maxTokens 0 means the configured number. It fails with errOverBudget
+// where the answer takes longer than a run may.
 func (m *model) run(ctx context.Context, task string, maxTokens int64, emit func(text string) error) error {
+	if m.maxRun > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, m.maxRun, errOverBudget)
+		defer cancel()
+	}
+	err := m.ask(ctx, task, maxTokens, emit)
+	if err != nil && errors.Is(context.Cause(ctx), errOverBudget) {
+		return errOverBudget
+	}
+	return err
+}
+
+func (m *model) ask(ctx context.Context, task string, maxTokens int64, emit func(text string) error) error {
 	if maxTokens == 0 {
 		maxTokens = m.maxTokens
 	}
@@ -55,7 +81,7 @@ func (m *model) run(ctx context.Context, task string, maxTokens int64, emit func
 		Messages:    []openai.ChatCompletionMessageParamUnion{openai.UserMessage(task)},
 	}
 	if !m.stream {
-		return m.runWhole(ctx, params, emit)
+		return m.askWhole(ctx, params, emit)
 	}
 	answer := m.client.Chat.Completions.NewStreaming(ctx, params)
 	defer answer.Close()
@@ -80,7 +106,7 @@ func (m *model) run(ctx context.Context, task string, maxTokens int64, emit func
 	return nil
 }
 
-func (m *model) runWhole(ctx context.Context, params openai.ChatCompletionNewParams, emit func(string) error) error {
+func (m *model) askWhole(ctx context.Context, params openai.ChatCompletionNewParams, emit func(string) error) error {
 	answer, err := m.client.Chat.Completions.New(ctx, params)
 	if err != nil {
 		return fmt.Errorf("asking the model: %w", err)

@@ -20,10 +20,11 @@ import (
 
 // How a run ended, as the metric agent_runs_total tells it.
 const (
-	completed = "completed"
-	failed    = "failed"    // the model did not answer to the end
-	abandoned = "abandoned" // the client went away
-	refused   = "refused"   // every place was taken
+	completed  = "completed"
+	failed     = "failed"      // the model did not answer to the end
+	overBudget = "over_budget" // it took more than MAX_RUN_SECONDS
+	abandoned  = "abandoned"   // the client went away
+	refused    = "refused"     // every place was taken
 )
 
 // server is the agent's HTTP side.
@@ -56,7 +57,7 @@ func newServer(m *model, d dependencies, f *faults, heartbeat time.Duration, max
 			Name: "agent_runs_in_flight", Help: "Runs that are being answered now.",
 		}),
 		runs: metrics.NewCounterVec(prometheus.CounterOpts{
-			Name: "agent_runs_total", Help: "Runs by how they ended: completed, failed, abandoned, refused.",
+			Name: "agent_runs_total", Help: "Runs by how they ended: completed, failed, over_budget, abandoned, refused.",
 		}, []string{"outcome"}),
 		seconds: metrics.NewHistogram(prometheus.HistogramOpts{
 			Name: "agent_run_duration_seconds", Help: "How long runs took.",
@@ -141,16 +142,22 @@ func (s *server) run(w http.ResponseWriter, r *http.Request) {
 		respond = s.respondStreaming
 	}
 	err := respond(w, r, id, req)
-	outcome := completed
-	if err != nil {
-		outcome = failed
-	}
-	if r.Context().Err() != nil {
-		outcome = abandoned
-	}
+	outcome := outcomeOf(r, err)
 	s.runs.WithLabelValues(outcome).Inc()
 	s.seconds.Observe(time.Since(start).Seconds())
 	log.Info("run ended", "outcome", outcome, "seconds", time.Since(start).Seconds(), "error", err)
+}
+
+func outcomeOf(r *http.Request, err error) string {
+	switch {
+	case r.Context().Err() != nil:
+		return abandoned
+	case errors.Is(err, errOverBudget):
+		return overBudget
+	case err != nil:
+		return failed
+	}
+	return completed
 }
 
 func (s *server) respondWhole(w http.ResponseWriter, r *http.Request, id string, req runRequest) error {

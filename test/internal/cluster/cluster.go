@@ -171,6 +171,14 @@ func (n *Namespace) install(t *testing.T, release string, values chart.Values, a
 	}, chart.Dir(), release)
 }
 
+// Helm runs a helm command in the namespace and returns what it wrote.
+func (n *Namespace) Helm(t *testing.T, command string, args ...string) (string, error) {
+	t.Helper()
+	options := &helm.Options{KubectlOptions: n.kubectl(), Logger: logger.Discard}
+	args = append([]string{"--namespace", n.Name}, args...)
+	return helm.RunHelmCommandAndGetOutputContextE(t, t.Context(), options, command, args...)
+}
+
 // Pods returns the pods that serve a release.
 func (n *Namespace) Pods(t *testing.T, release string) []corev1.Pod {
 	t.Helper()

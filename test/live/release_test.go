@@ -1,0 +1,71 @@
+package live
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"ai-agent/test/internal/chart"
+	"ai-agent/test/internal/prober"
+	"ai-agent/test/internal/repo"
+)
+
+// small keeps a release out of the way of those that run beside it.
+var small = chart.Values{"resources.requests.cpu": `"50m"`, "resources.requests.memory": `"64Mi"`}
+
+// `helm test` in a namespace that enforces "restricted": service, config, policy.
+func TestHelmTest(t *testing.T) {
+	t.Parallel()
+	n := kind.Namespace(t)
+	n.Install(t, "ai-agent", small)
+	out, err := n.Helm(t, "test", "ai-agent")
+	require.NoError(t, err, out)
+	assert.Equal(t, 3, strings.Count(out, "Phase:          Succeeded"), out)
+
+	// Control: a policy with a hole, and `helm test` sees it.
+	out, err = n.Helm(t, "upgrade", "ai-agent", chart.Dir(), "--reuse-values", "--wait", "--set-json",
+		`networkPolicy.extraEgress=[{"to": [{"namespaceSelector": {}}], "ports": [{"port": 9153}]}]`)
+	require.NoError(t, err, out)
+	out, err = n.Helm(t, "test", "ai-agent")
+	require.Error(t, err)
+	assert.Contains(t, out, "ai-agent-test-policy failed")
+}
+
+// A release of the chart as it was one change ago becomes one of today's.
+func TestUpgradeFromTheChartBefore(t *testing.T) {
+	t.Parallel()
+	before := chartBefore(t)
+	n := kind.Namespace(t)
+	out, err := n.Helm(t, "install", "ai-agent", before, "--wait", "--set", "resources.requests.cpu=50m,resources.requests.memory=64Mi")
+	require.NoError(t, err, out)
+	out, err = n.Helm(t, "upgrade", "ai-agent", chart.Dir(), "--reset-then-reuse-values", "--wait")
+	require.NoError(t, err, out)
+	answer, err := prober.Ask(t, n, "", serviceURL, "are you new")
+	require.NoError(t, err)
+	assert.Contains(t, answer, "are you new")
+}
+
+// chartBefore takes the chart out of the commit before the last one that
+// changed it.
+func chartBefore(t *testing.T) string {
+	t.Helper()
+	git := func(args ...string) []byte {
+		cmd := exec.CommandContext(t.Context(), "git", args...)
+		cmd.Dir = repo.Path()
+		out, err := cmd.Output()
+		require.NoError(t, err, "git %v: the repository's history is needed", args)
+		return out
+	}
+	commits := strings.Fields(string(git("log", "--max-count=2", "--format=%H", "--", "charts/ai-agent")))
+	require.Len(t, commits, 2, "commits that changed the chart")
+	archive := filepath.Join(t.TempDir(), "chart.tar")
+	require.NoError(t, os.WriteFile(archive, git("archive", commits[1], "charts/ai-agent"), 0o600))
+	folder := t.TempDir()
+	require.NoError(t, exec.CommandContext(t.Context(), "tar", "-xf", archive, "-C", folder).Run())
+	return filepath.Join(folder, "charts", "ai-agent")
+}
