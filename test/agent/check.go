@@ -26,7 +26,7 @@ func (e expectations) check(ctx context.Context) error {
 	var wrong []error
 	if e.url != "" {
 		for _, path := range []string{"/health", "/ready"} {
-			wrong = append(wrong, answers(ctx, strings.TrimSuffix(e.url, "/")+path))
+			wrong = append(wrong, settled(e.settle, func() error { return answers(ctx, strings.TrimSuffix(e.url, "/")+path) }))
 		}
 	}
 	for _, name := range e.env {
@@ -35,25 +35,29 @@ func (e expectations) check(ctx context.Context) error {
 		}
 	}
 	for _, address := range e.unreachable {
-		wrong = append(wrong, unreachable(ctx, address, e.settle))
+		wrong = append(wrong, settled(e.settle, func() error { return unreachable(ctx, address) }))
 	}
 	return errors.Join(wrong...)
 }
 
-// unreachable fails where the address still takes connections when the time to
-// settle is over: Kubernetes lets a pod start before its policies hold.
-func unreachable(ctx context.Context, address string, settle time.Duration) error {
-	for deadline := time.Now().Add(settle); ; time.Sleep(time.Second) {
-		dialer := net.Dialer{Timeout: 3 * time.Second}
-		connection, err := dialer.DialContext(ctx, "tcp", address)
-		if err != nil {
-			return nil
-		}
-		_ = connection.Close()
-		if time.Now().After(deadline) {
-			return fmt.Errorf("%s can be reached, so no NetworkPolicy is enforced here", address)
+// settled asks again until the answer is right or the time is over: Kubernetes
+// lets a pod start before its NetworkPolicies hold and before others know it.
+func settled(within time.Duration, ask func() error) error {
+	for deadline := time.Now().Add(within); ; time.Sleep(time.Second) {
+		if err := ask(); err == nil || time.Now().After(deadline) {
+			return err
 		}
 	}
+}
+
+func unreachable(ctx context.Context, address string) error {
+	dialer := net.Dialer{Timeout: 3 * time.Second}
+	connection, err := dialer.DialContext(ctx, "tcp", address)
+	if err != nil {
+		return nil
+	}
+	_ = connection.Close()
+	return fmt.Errorf("%s can be reached, so no NetworkPolicy is enforced here", address)
 }
 
 func answers(ctx context.Context, url string) error {
@@ -85,6 +89,6 @@ func checkCommand() *cobra.Command {
 	cmd.Flags().StringVar(&e.url, "url", "", "address of an agent whose /health and /ready must answer")
 	cmd.Flags().StringSliceVar(&e.env, "env", nil, "environment variables that must be set")
 	cmd.Flags().StringSliceVar(&e.unreachable, "unreachable", nil, "host:port that must not be reachable")
-	cmd.Flags().DurationVar(&e.settle, "settle", 30*time.Second, "how long a NetworkPolicy may take to hold")
+	cmd.Flags().DurationVar(&e.settle, "settle", 30*time.Second, "how long policies and endpoints may take to hold")
 	return cmd
 }

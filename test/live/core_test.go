@@ -80,7 +80,11 @@ func TestDefaults(t *testing.T) {
 func TestNotReadyGetsNoTraffic(t *testing.T) {
 	t.Parallel()
 	n := kind.Namespace(t)
-	n.InstallBroken(t, "ai-agent", chart.Values{"args": `["serve", "--fault=not-ready"]`, "resources.requests.cpu": `"50m"`})
+	n.InstallBroken(t, "ai-agent", chart.Values{
+		"args":                   `["serve", "--fault=not-ready"]`,
+		"resources.requests.cpu": `"50m"`,
+		"networkPolicy.enabled":  "false", // a refusal must be the Service's, not the policy's
+	})
 	cluster.Eventually(t, "a failed readiness probe", time.Minute, func() error {
 		pods := n.Pods(t, "ai-agent")
 		if len(pods) == 0 || probeResults(t, pods[0], "Readiness", "failed") == 0 {
@@ -102,11 +106,12 @@ func TestHPASeesABusyAgent(t *testing.T) {
 	t.Parallel()
 	n := kind.Namespace(t)
 	n.Install(t, "ai-agent", chart.Values{
-		"args":                    `["serve", "--fault=burn-cpu"]`,
-		"resources.requests.cpu":  `"100m"`,
-		"resources.limits.cpu":    `"200m"`,
-		"autoscaling.minReplicas": "1",
-		"autoscaling.maxReplicas": "1",
+		"args":                        `["serve", "--fault=burn-cpu"]`,
+		"resources.requests.cpu":      `"100m"`,
+		"resources.limits.cpu":        `"200m"`,
+		"autoscaling.minReplicas":     "1",
+		"autoscaling.maxReplicas":     "1",
+		"podDisruptionBudget.enabled": "false",
 	})
 	cluster.Eventually(t, "CPU over the target", 2*time.Minute, func() error {
 		hpa, err := n.Client.AutoscalingV2().HorizontalPodAutoscalers(n.Name).Get(t.Context(), "ai-agent-hpa", metav1.GetOptions{})

@@ -19,6 +19,9 @@ import (
 // Image is the sample agent's, which is its own client.
 const Image = "ai-agent:1.0.0"
 
+// settle is how long an agent may take to let a new client in.
+const settle = 20 * time.Second
+
 // Ask sends a task to the agent at url from a pod on the node and returns the
 // streamed answer. The error is the client's, that is, what it wrote before it
 // failed.
@@ -37,12 +40,21 @@ func Ask(t *testing.T, n *cluster.Namespace, node, url, task string) (string, er
 		}
 		return nil
 	})
-	output, err := pods.GetLogs(pod.Name, &corev1.PodLogOptions{}).DoRaw(t.Context())
+	failed := pod.Status.Phase == corev1.PodFailed
+	output, err := pods.GetLogs(pod.Name, &corev1.PodLogOptions{Container: lastRun(pod)}).DoRaw(t.Context())
 	require.NoError(t, err)
-	if pod.Status.Phase == corev1.PodFailed {
+	if failed {
 		return "", errors.New(string(output))
 	}
 	return string(output), nil
+}
+
+// lastRun names the container that got furthest.
+func lastRun(pod *corev1.Pod) string {
+	if settled := pod.Status.InitContainerStatuses[0].State.Terminated; settled == nil || settled.ExitCode != 0 {
+		return pod.Spec.InitContainers[0].Name
+	}
+	return pod.Spec.Containers[0].Name
 }
 
 func askPod(node, url, task string) *corev1.Pod {
@@ -57,19 +69,26 @@ func askPod(node, url, task string) *corev1.Pod {
 				RunAsNonRoot:   &yes,
 				SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
 			},
-			Containers: []corev1.Container{{
-				Name:  "prober",
-				Image: Image,
-				Args:  []string{"ask", "--url", url, task},
-				Resources: corev1.ResourceRequirements{Requests: corev1.ResourceList{
-					"cpu": resource.MustParse("10m"), "memory": resource.MustParse("16Mi"),
-				}},
-				SecurityContext: &corev1.SecurityContext{
-					AllowPrivilegeEscalation: &no,
-					ReadOnlyRootFilesystem:   &yes,
-					Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
-				},
-			}},
+			// A new pod's address takes a moment to reach the agent's NetworkPolicy.
+			InitContainers: []corev1.Container{container("settle", "check", "--url", url, "--settle", settle.String())},
+			Containers:     []corev1.Container{container("prober", "ask", "--url", url, task)},
+		},
+	}
+}
+
+func container(name string, args ...string) corev1.Container {
+	yes, no := true, false
+	return corev1.Container{
+		Name:  name,
+		Image: Image,
+		Args:  args,
+		Resources: corev1.ResourceRequirements{Requests: corev1.ResourceList{
+			"cpu": resource.MustParse("10m"), "memory": resource.MustParse("16Mi"),
+		}},
+		SecurityContext: &corev1.SecurityContext{
+			AllowPrivilegeEscalation: &no,
+			ReadOnlyRootFilesystem:   &yes,
+			Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
 		},
 	}
 }
