@@ -17,8 +17,7 @@ down: ## Remove the cluster of `make up`
 test: ## Run every test, the live ones in the cluster ai-agent-test
 	@scripts/test.sh
 
-test-render: ## Run the tests that need no cluster
-	@scripts/tools.sh >/dev/null 2>&1
+test-render: tools ## Run the tests that need no cluster
 	@PATH="$(CURDIR)/bin:$$PATH" gotestsum --format testname -- $$(go list ./... | grep -v /test/live)
 
 test-down: ## Remove the cluster of `make test`

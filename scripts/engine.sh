@@ -31,8 +31,12 @@ lacks_sys_resource() {
 can_install() { [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; }
 
 install_engine() {
+	local packages=(docker.io iptables)
 	apt-get update
-	DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends docker.io iptables
+	# Newer Debians have the command in a package of its own.
+	if apt-cache show docker-cli >/dev/null 2>&1; then packages+=(docker-cli); fi
+	if [ -d /sys/module/apparmor ]; then packages+=(apparmor); fi
+	DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${packages[@]}"
 }
 
 start_engine() {
@@ -46,7 +50,9 @@ start_engine() {
 		install -m 0755 "$root/ci/engine/runc-without-sys-resource" "$runtime"
 		options=(--add-runtime "kind=$runtime" --default-runtime kind)
 	fi
-	setsid dockerd "${options[@]}" >/var/log/dockerd.log 2>&1 </dev/null &
+	# It outlives this call: it must keep neither its secrets nor its lock.
+	env --unset OPENAI_API_KEY --unset MAKEFLAGS --unset MAKEOVERRIDES \
+		setsid dockerd "${options[@]}" >/var/log/dockerd.log 2>&1 </dev/null 9>&- &
 }
 
 await_engine() {
@@ -60,7 +66,7 @@ await_engine() {
 
 answers && report
 [ -z "${DOCKER_HOST:-}" ] || die "no Docker answers at DOCKER_HOST=$DOCKER_HOST" "Start it, or unset DOCKER_HOST."
-command -v dockerd >/dev/null || {
+command -v docker >/dev/null && command -v dockerd >/dev/null || {
 	can_install || die "no Docker engine answers, and only root on Debian can have one installed here" \
 		"Install and start Docker, then run the command again."
 	install_engine

@@ -5,6 +5,10 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 command -v go >/dev/null || die "Go is not installed" "Install Go 1.26 or newer, then run the command again."
+# What is built is shared: two calls at once would build over each other.
+mkdir -p "$cache"
+exec 9>"$cache/lock"
+flock --nonblock 9 || { echo "another call is at work here: waiting for it" && flock 9; }
 again="Run the command again once the cause is gone; what is done is found and kept."
 here=$root/scripts
 step "container engine" "$again" "$here/engine.sh"

@@ -8,7 +8,7 @@ helm() { command helm --kube-context "kind-$CLUSTER" --namespace default "$@"; }
 
 # Helm refuses a release whose last operation was killed half way.
 case "$(helm status ai-agent 2>/dev/null | sed -n 's/^STATUS: //p')" in
-pending-install) helm uninstall ai-agent --wait ;;
+pending-install | uninstalling) helm uninstall ai-agent --wait ;;
 pending-*) helm rollback ai-agent --wait ;;
 esac
 
@@ -20,7 +20,8 @@ fi
 if [ -n "${OPENAI_API_KEY:-}" ]; then
 	options+=(--set-file secret.stringData.OPENAI_API_KEY=/dev/fd/3)
 fi
-helm upgrade --install ai-agent "$root/charts/ai-agent" --wait --timeout 5m "${options[@]}" 3< <(printf %s "${OPENAI_API_KEY:-}") || {
+# --reset-values: what an earlier call was given must not linger.
+helm upgrade --install ai-agent "$root/charts/ai-agent" --reset-values --wait --timeout 5m "${options[@]}" 3< <(printf %s "${OPENAI_API_KEY:-}") || {
 	kubectl --context "kind-$CLUSTER" --namespace default get pods,events
 	exit 1
 }

@@ -12,7 +12,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -94,12 +96,23 @@ func (p *process) ask(task string, maxTokens int64) (string, error) {
 	return answer.String(), err
 }
 
+// metric returns the value of one of the agent's metrics, by name and labels.
+func (p *process) metric(t *testing.T, name string) string {
+	t.Helper()
+	_, metrics := p.get(t, "/metrics")
+	for line := range strings.Lines(metrics) {
+		if value, ok := strings.CutPrefix(line, name+" "); ok {
+			return strings.TrimSpace(value)
+		}
+	}
+	return ""
+}
+
 // running waits until the agent has so many runs in flight.
 func (p *process) running(t *testing.T, count int) {
 	t.Helper()
 	require.Eventually(t, func() bool {
-		_, metrics := p.get(t, "/metrics")
-		return strings.Contains(metrics, fmt.Sprintf("agent_runs_in_flight %d\n", count))
+		return p.metric(t, "agent_runs_in_flight") == strconv.Itoa(count)
 	}, 10*time.Second, 10*time.Millisecond)
 }
 
@@ -110,9 +123,8 @@ func TestRunStreamsTheModelsAnswer(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "You asked: count to five", answer)
 
-	_, metrics := p.get(t, "/metrics")
-	assert.Contains(t, metrics, `agent_runs_total{outcome="completed"} 1`)
-	assert.Contains(t, metrics, "agent_runs_in_flight 0")
+	assert.Equal(t, "1", p.metric(t, `agent_runs_total{outcome="completed"}`))
+	assert.Equal(t, "0", p.metric(t, "agent_runs_in_flight"))
 }
 
 func TestMaxTokensOfTheConfiguration(t *testing.T) {
@@ -139,8 +151,7 @@ func TestRunEndsWithItsBudget(t *testing.T) {
 	p := start(t, llm.Config{AnswerTokens: 1000, TokensPerSecond: 50}, []string{"MAX_RUN_SECONDS=1"})
 	_, err := p.ask("take your time", 1000)
 	require.ErrorContains(t, err, "more than MAX_RUN_SECONDS")
-	_, metrics := p.get(t, "/metrics")
-	assert.Contains(t, metrics, `agent_runs_total{outcome="over_budget"} 1`)
+	assert.Equal(t, "1", p.metric(t, `agent_runs_total{outcome="over_budget"}`))
 }
 
 func TestHeartbeatsBreakTheSilence(t *testing.T) {
@@ -217,14 +228,24 @@ func TestSIGTERMFinishesTheRun(t *testing.T) {
 func TestSIGKILLCutsTheRun(t *testing.T) {
 	t.Parallel()
 	p := start(t, llm.Config{AnswerTokens: 100, TokensPerSecond: 50}, nil)
-	run := make(chan error, 1)
+	run, answer := make(chan error, 1), &firstWrite{seen: make(chan struct{})}
 	go func() {
-		_, err := p.ask("cut me", 60)
-		run <- err
+		run <- ask(context.Background(), p.url, runRequest{Task: "cut me", MaxTokens: 60}, answer)
 	}()
-	p.running(t, 1)
+	<-answer.seen
 	require.NoError(t, p.cmd.Process.Kill())
 	require.ErrorIs(t, <-run, errCut)
+}
+
+// firstWrite tells when the first piece of an answer is there.
+type firstWrite struct {
+	once sync.Once
+	seen chan struct{}
+}
+
+func (w *firstWrite) Write(p []byte) (int, error) {
+	w.once.Do(func() { close(w.seen) })
+	return len(p), nil
 }
 
 func TestReadyNamesWhatIsGone(t *testing.T) {
@@ -241,6 +262,25 @@ func TestReadyNamesWhatIsGone(t *testing.T) {
 	assert.NotContains(t, body, "hidden")
 	status, _ = p.get(t, "/health")
 	assert.Equal(t, http.StatusOK, status, "a gone dependency is no reason for a restart")
+}
+
+// A dependency that takes the connection and never answers must not stall the
+// probe: the agent says which one it is, in time.
+func TestReadyDoesNotWaitForTheSilent(t *testing.T) {
+	t.Parallel()
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = silent.Close() })
+	address := silent.Addr().String()
+	p := start(t, llm.Config{}, []string{"REDIS_URL=redis://" + address, "DATABASE_URL=postgresql://" + address + "/agents"})
+	probe := http.Client{Timeout: 5 * time.Second} // as the chart's
+	res, err := probe.Get(p.url + "/ready")
+	require.NoError(t, err)
+	defer res.Body.Close()
+	var states map[string]string
+	require.NoError(t, json.NewDecoder(res.Body).Decode(&states))
+	assert.NotEqual(t, "ok", states["redis"])
+	assert.NotEqual(t, "ok", states["postgres"])
 }
 
 func TestFaults(t *testing.T) {

@@ -35,7 +35,7 @@ func ask(ctx context.Context, url string, req runRequest, answer io.Writer) erro
 		reason, _ := io.ReadAll(io.LimitReader(res.Body, 4096))
 		return fmt.Errorf("%s: %s", res.Status, bytes.TrimSpace(reason))
 	}
-	event := ""
+	event, ended := "", errCut
 	lines := bufio.NewScanner(res.Body)
 	for lines.Scan() {
 		if name, ok := strings.CutPrefix(lines.Text(), "event: "); ok {
@@ -53,10 +53,11 @@ func ask(ctx context.Context, url string, req runRequest, answer io.Writer) erro
 		case "token":
 			fmt.Fprint(answer, piece.Text)
 		case "error":
-			return errors.New(piece.Error)
+			ended = errors.New(piece.Error)
 		case "done":
-			return nil
+			ended = nil
 		}
+		// On to the stream's end: to hang up first would look like going away.
 	}
-	return errors.Join(errCut, lines.Err())
+	return errors.Join(ended, lines.Err())
 }

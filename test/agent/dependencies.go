@@ -27,6 +27,7 @@ func dependenciesFromEnv() (dependencies, error) {
 		if err != nil {
 			return nil, fmt.Errorf("REDIS_URL: %w", err)
 		}
+		options.ContextTimeoutEnabled = true // else a silent server outlasts the check
 		client := redis.NewClient(options)
 		checks["redis"] = func(ctx context.Context) error { return client.Ping(ctx).Err() }
 	}

@@ -150,14 +150,14 @@ func (s *server) run(w http.ResponseWriter, r *http.Request) {
 
 func outcomeOf(r *http.Request, err error) string {
 	switch {
-	case r.Context().Err() != nil:
-		return abandoned
+	case err == nil:
+		return completed
 	case errors.Is(err, errOverBudget):
 		return overBudget
-	case err != nil:
-		return failed
+	case r.Context().Err() != nil:
+		return abandoned
 	}
-	return completed
+	return failed
 }
 
 func (s *server) respondWhole(w http.ResponseWriter, r *http.Request, id string, req runRequest) error {

@@ -26,12 +26,16 @@ func TestDefaults(t *testing.T) {
 	n.Install(t, "ai-agent", nil)
 
 	t.Run("pods are Running and Ready with no restart", func(t *testing.T) {
-		pods := n.Pods(t, "ai-agent")
-		assert.GreaterOrEqual(t, len(pods), 1)
-		for _, pod := range pods {
+		cluster.Eventually(t, "two Ready pods, the autoscaler's minimum", 2*time.Minute, func() error {
+			pods := n.Pods(t, "ai-agent")
+			if len(pods) != 2 || !isReady(pods[0]) || !isReady(pods[1]) {
+				return fmt.Errorf("%d pods", len(pods))
+			}
+			return nil
+		})
+		for _, pod := range n.Pods(t, "ai-agent") {
 			assert.Equal(t, corev1.PodRunning, pod.Status.Phase, pod.Name)
-			assert.True(t, isReady(pod), pod.Name)
-			assert.Zero(t, pod.Status.ContainerStatuses[0].RestartCount, pod.Name)
+			assert.Zero(t, restarts(pod), pod.Name)
 		}
 	})
 
@@ -96,7 +100,7 @@ func TestNotReadyGetsNoTraffic(t *testing.T) {
 	require.ErrorContains(t, err, "connection refused")
 	for _, pod := range n.Pods(t, "ai-agent") {
 		assert.False(t, isReady(pod), pod.Name)
-		assert.Zero(t, pod.Status.ContainerStatuses[0].RestartCount, pod.Name)
+		assert.Zero(t, restarts(pod), pod.Name)
 	}
 }
 

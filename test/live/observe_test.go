@@ -22,6 +22,13 @@ func isReady(pod corev1.Pod) bool {
 	return false
 }
 
+func restarts(pod corev1.Pod) (count int32) {
+	for _, status := range pod.Status.ContainerStatuses {
+		count += status.RestartCount
+	}
+	return count
+}
+
 // utilization returns what the autoscaler last read of a resource, in percent
 // of the requests, or nil where it has no reading.
 func utilization(hpa *autoscalingv2.HorizontalPodAutoscaler, name corev1.ResourceName) *int32 {

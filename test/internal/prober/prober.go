@@ -30,8 +30,9 @@ func Ask(t *testing.T, n *cluster.Namespace, node, url, task string) (string, er
 	pods := n.Client.CoreV1().Pods(n.Name)
 	pod, err := pods.Create(t.Context(), askPod(node, url, task), metav1.CreateOptions{})
 	require.NoError(t, err)
+	name := pod.Name
 	cluster.Eventually(t, "the prober's end", 2*time.Minute, func() error {
-		pod, err = pods.Get(t.Context(), pod.Name, metav1.GetOptions{})
+		pod, err = pods.Get(t.Context(), name, metav1.GetOptions{})
 		if err != nil {
 			return err
 		}
