@@ -5,9 +5,16 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 chart=$root/charts/ai-agent
-(cd "$root/ci/node" && go mod download k8s.io/kubernetes)
-kubernetes=$(cd "$root/ci/node" && go list -m -f '{{.Dir}}' k8s.io/kubernetes)
 cd "$root"
-go run ./ci/schema "$kubernetes/api/openapi-spec/swagger.json" >"$chart/schema/kubernetes.json"
+swagger() { # VERSION of Kubernetes
+	GOFLAGS=-mod=mod go mod download -json "k8s.io/kubernetes@$1" | sed -n 's#.*"Dir": "\(.*\)".*#\1/api/openapi-spec/swagger.json#p'
+}
+
+latest=$(cd ci/node && go list -m -f '{{.Version}}' k8s.io/kubernetes)
+go run ./ci/schema values "$(swagger "$latest")" >"$chart/schema/kubernetes.json"
+rm -rf test/schemas
+for version in "$latest" $OLDER_KUBERNETES; do
+	go run ./ci/schema kinds "$(swagger "$version")" "test/schemas/$version"
+done
 (cd "$chart" && helm-values-schema-json)
 helm-docs --log-level warning --chart-search-root charts --sort-values-order file

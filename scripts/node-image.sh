@@ -23,7 +23,8 @@ module() { # PATH FORMAT, of a module pinned in the recipe
 recipe_hash() {
 	(
 		cd "$root"
-		find ci/node -type f | LC_ALL=C sort | xargs cat ci/versions.env scripts/node-image.sh
+		find ci/node -type f | LC_ALL=C sort | xargs cat scripts/node-image.sh
+		echo "$DEBIAN_SUITE $REDIS_IMAGE $POSTGRES_IMAGE"
 		grep 'sigs.k8s.io/kind v' go.mod
 	) | sha256sum | cut -c -12
 }

@@ -1,12 +1,16 @@
-// Command schema takes the definitions that the chart's values refer to out of
-// Kubernetes' own OpenAPI document, given as its argument, and prints them as a
-// JSON Schema that refuses unknown fields.
+// Command schema takes definitions out of Kubernetes' own OpenAPI document,
+// given as its second argument, as JSON Schemas that refuse unknown fields:
+//
+//	schema values SWAGGER.JSON         what the chart's values refer to, on standard output
+//	schema kinds SWAGGER.JSON FOLDER   a file for each kind that the chart makes, named as kubeconform looks for it
 package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -15,6 +19,7 @@ const (
 	core    = "io.k8s.api.core.v1."
 	network = "io.k8s.api.networking.v1."
 	scaling = "io.k8s.api.autoscaling.v2."
+	api     = "io.k8s.api."
 )
 
 // roots are the definitions that values.yaml names by the last part.
@@ -26,6 +31,13 @@ var roots = []string{
 	network + "NetworkPolicyEgressRule", network + "NetworkPolicyIngressRule", network + "NetworkPolicyPeer",
 }
 
+// kinds are the definitions of the objects that the chart makes.
+var kinds = []string{
+	core + "ConfigMap", core + "Pod", core + "Secret", core + "Service", core + "ServiceAccount",
+	api + "apps.v1.Deployment", api + "batch.v1.CronJob", api + "policy.v1.PodDisruptionBudget",
+	scaling + "HorizontalPodAutoscaler", network + "Ingress", network + "NetworkPolicy",
+}
+
 // definition is the part of an OpenAPI definition that a JSON Schema shares.
 type definition struct {
 	Type                 any                    `json:"type,omitempty"`
@@ -34,93 +46,155 @@ type definition struct {
 	Items                *definition            `json:"items,omitempty"`
 	Properties           map[string]*definition `json:"properties,omitempty"`
 	Required             []string               `json:"required,omitempty"`
-	AdditionalProperties any                    `json:"additionalProperties,omitempty"`
+	AdditionalProperties *definition            `json:"additionalProperties,omitempty"`
+	Closed               bool                   `json:"-"`
+}
+
+// document is a JSON Schema: a set of definitions, and for a kind a reference to
+// the one that it is.
+type document struct {
+	Ref  string                 `json:"$ref,omitempty"`
+	Defs map[string]*definition `json:"$defs"`
 }
 
 func main() {
-	if len(os.Args) != 2 {
-		fail("usage: schema SWAGGER.JSON")
+	args := os.Args[1:]
+	switch {
+	case len(args) == 2 && args[0] == "values":
+		fail(values(args[1]))
+	case len(args) == 3 && args[0] == "kinds":
+		fail(writeKinds(args[1], args[2]))
+	default:
+		fail(errors.New("usage: schema values SWAGGER.JSON | schema kinds SWAGGER.JSON FOLDER"))
 	}
-	data, err := os.ReadFile(os.Args[1])
+}
+
+func fail(err error) {
 	if err != nil {
-		fail(err)
+		fmt.Fprintln(os.Stderr, "schema:", err)
+		os.Exit(1)
 	}
-	var swagger struct{ Definitions map[string]*definition }
-	if err := json.Unmarshal(data, &swagger); err != nil {
-		fail(os.Args[1], err)
+}
+
+func values(swagger string) error {
+	all, err := read(swagger)
+	if err != nil {
+		return err
 	}
 	taken := map[string]*definition{}
 	for _, name := range roots {
-		take(swagger.Definitions, taken, name)
+		if err := take(all, taken, name); err != nil {
+			return err
+		}
 	}
 	// The chart fills in what a pod must have; podSpec only adds to it.
 	taken["PodSpec"].Required = nil
 	out := json.NewEncoder(os.Stdout)
 	out.SetIndent("", " ")
-	if err := out.Encode(map[string]any{"$defs": taken}); err != nil {
-		fail(err)
-	}
+	return out.Encode(document{Defs: taken})
 }
 
-func fail(args ...any) {
-	fmt.Fprintln(os.Stderr, append([]any{"schema:"}, args...)...)
-	os.Exit(1)
+func writeKinds(swagger, folder string) error {
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return err
+	}
+	for _, name := range kinds {
+		all, err := read(swagger) // anew: taking a definition changes it
+		if err != nil {
+			return err
+		}
+		taken := map[string]*definition{}
+		if err := take(all, taken, name); err != nil {
+			return err
+		}
+		group, version, kind := split(name)
+		data, err := json.Marshal(document{Ref: "#/$defs/" + kind, Defs: taken})
+		if err != nil {
+			return err
+		}
+		file := strings.ToLower(kind) + strings.TrimSuffix("-"+group, "-core") + "-" + version + ".json"
+		if err := os.WriteFile(filepath.Join(folder, file), append(data, '\n'), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func read(swagger string) (map[string]*definition, error) {
+	data, err := os.ReadFile(swagger)
+	if err != nil {
+		return nil, err
+	}
+	var file struct{ Definitions map[string]*definition }
+	if err := json.Unmarshal(data, &file); err != nil {
+		return nil, fmt.Errorf("%s: %w", swagger, err)
+	}
+	return file.Definitions, nil
+}
+
+// split takes the last three parts of a definition's name.
+func split(name string) (group, version, kind string) {
+	parts := strings.Split(name, ".")
+	last := len(parts) - 1
+	return parts[last-2], parts[last-1], parts[last]
 }
 
 // take copies a definition and everything that it refers to.
-func take(from, to map[string]*definition, name string) {
-	short := name[strings.LastIndex(name, ".")+1:]
-	if to[short] != nil {
-		return
+func take(from, to map[string]*definition, name string) error {
+	_, _, kind := split(name)
+	if to[kind] != nil {
+		return nil
 	}
 	d := from[name]
 	if d == nil {
-		fail("no definition", name)
+		return fmt.Errorf("no definition %s", name)
 	}
-	to[short] = d
-	tighten(from, to, d)
+	to[kind] = d
+	if kind == "Quantity" {
+		d.Type = []string{"string", "number"} // 1 and "1" are the same amount
+	}
+	return tighten(from, to, d)
 }
 
-func tighten(from, to map[string]*definition, d *definition) {
+func tighten(from, to map[string]*definition, d *definition) error {
 	if full, ok := strings.CutPrefix(d.Ref, "#/definitions/"); ok {
-		d.Ref = "#/$defs/" + full[strings.LastIndex(full, ".")+1:]
-		take(from, to, full)
-		return
+		_, _, kind := split(full)
+		d.Ref = "#/$defs/" + kind
+		return take(from, to, full)
 	}
-	switch {
-	case d.Format == "int-or-string":
+	if d.Format == "int-or-string" {
 		d.Type = []string{"string", "integer"}
-	case d.Type == "string" && d.Format == "" && isQuantity(to, d):
-		d.Type = []string{"string", "number"}
 	}
 	d.Format = ""
 	if d.Items != nil {
-		tighten(from, to, d.Items)
+		if err := tighten(from, to, d.Items); err != nil {
+			return err
+		}
 	}
 	for _, property := range d.Properties {
-		tighten(from, to, property)
+		if err := tighten(from, to, property); err != nil {
+			return err
+		}
 	}
 	if d.Properties != nil {
-		d.AdditionalProperties = false
+		d.Closed = true
 		slices.Sort(d.Required)
-		return
 	}
-	if m, ok := d.AdditionalProperties.(map[string]any); ok {
-		values := &definition{}
-		if err := json.Unmarshal(must(json.Marshal(m)), values); err != nil {
-			fail(err)
-		}
-		tighten(from, to, values)
-		d.AdditionalProperties = values
+	if d.AdditionalProperties != nil {
+		return tighten(from, to, d.AdditionalProperties)
 	}
+	return nil
 }
 
-// isQuantity reports whether d is the definition Quantity: 1 and "1" are the same amount.
-func isQuantity(taken map[string]*definition, d *definition) bool { return taken["Quantity"] == d }
-
-func must(data []byte, err error) []byte {
-	if err != nil {
-		fail(err)
+// MarshalJSON adds to a closed definition that there is nothing beside its
+// properties.
+func (d *definition) MarshalJSON() ([]byte, error) {
+	type plain definition
+	if !d.Closed {
+		return json.Marshal((*plain)(d))
 	}
-	return data
+	return json.Marshal(struct {
+		*plain
+		AdditionalProperties bool `json:"additionalProperties"`
+	}{(*plain)(d), false})
 }

@@ -123,7 +123,7 @@ func (n *Namespace) keep(t *testing.T, ctx context.Context) {
 		return
 	}
 	write := func(name string, args ...string) {
-		out, _ := k8s.RunKubectlAndGetOutputContextE(t, ctx, n.kubectl(), args...) // an error's text is in the output
+		out, _ := k8s.RunKubectlAndGetOutputContextE(t, ctx, n.kubectl(), args...) // not Kubectl: its context has ended; an error's text is in the output
 		if err := os.WriteFile(filepath.Join(folder, name), []byte(out), 0o644); err != nil {
 			t.Log(err)
 		}
@@ -177,6 +177,12 @@ func (n *Namespace) Helm(t *testing.T, command string, args ...string) (string, 
 	options := &helm.Options{KubectlOptions: n.kubectl(), Logger: logger.Discard}
 	args = append([]string{"--namespace", n.Name}, args...)
 	return helm.RunHelmCommandAndGetOutputContextE(t, t.Context(), options, command, args...)
+}
+
+// Kubectl runs a kubectl command in the namespace and returns what it wrote.
+func (n *Namespace) Kubectl(t *testing.T, args ...string) (string, error) {
+	t.Helper()
+	return k8s.RunKubectlAndGetOutputContextE(t, t.Context(), n.kubectl(), args...)
 }
 
 // Pods returns the pods that serve a release.
