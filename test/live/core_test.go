@@ -73,7 +73,7 @@ func TestDefaults(t *testing.T) {
 	})
 
 	t.Run("the Service answers a pod on another node", func(t *testing.T) {
-		answer, err := prober.Ask(t, n, nodeWithout(t, n.Pods(t, "ai-agent")), serviceURL, "say hello")
+		answer, err := prober.Ask(t, n, prober.Run{Node: nodeWithout(t, n.Pods(t, "ai-agent")), URL: serviceURL, Task: "say hello"})
 		require.NoError(t, err)
 		assert.Contains(t, answer, "You asked: say hello")
 	})
@@ -96,7 +96,7 @@ func TestNotReadyGetsNoTraffic(t *testing.T) {
 		}
 		return nil
 	})
-	_, err := prober.Ask(t, n, "", serviceURL, "say hello")
+	_, err := prober.Ask(t, n, prober.Run{URL: serviceURL, Task: "say hello"})
 	require.ErrorContains(t, err, "connection refused")
 	for _, pod := range n.Pods(t, "ai-agent") {
 		assert.False(t, isReady(pod), pod.Name)

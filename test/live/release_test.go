@@ -45,7 +45,7 @@ func TestUpgradeFromTheChartBefore(t *testing.T) {
 	require.NoError(t, err, out)
 	out, err = n.Helm(t, "upgrade", "ai-agent", chart.Dir(), "--reset-then-reuse-values", "--wait")
 	require.NoError(t, err, out)
-	answer, err := prober.Ask(t, n, "", serviceURL, "are you new")
+	answer, err := prober.Ask(t, n, prober.Run{URL: serviceURL, Task: "are you new"})
 	require.NoError(t, err)
 	assert.Contains(t, answer, "are you new")
 }

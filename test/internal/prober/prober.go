@@ -5,6 +5,7 @@ package prober
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"testing"
 	"time"
 
@@ -22,16 +23,29 @@ const Image = "ai-agent:1.0.0"
 // settle is how long an agent may take to let a new client in.
 const settle = 20 * time.Second
 
-// Ask sends a task to the agent at url from a pod on the node and returns the
-// streamed answer. The error is the client's, that is, what it wrote before it
-// failed.
-func Ask(t *testing.T, n *cluster.Namespace, node, url, task string) (string, error) {
+// Run is one run to ask for.
+type Run struct {
+	Node      string // where the client runs; any if empty
+	URL       string // of the agent
+	Task      string
+	MaxTokens int // length of the answer; 0 leaves it to the agent
+}
+
+// Start starts the client of a run and returns the name of its pod.
+func Start(t *testing.T, n *cluster.Namespace, run Run) string {
+	t.Helper()
+	pod, err := n.Client.CoreV1().Pods(n.Name).Create(t.Context(), run.pod(), metav1.CreateOptions{})
+	require.NoError(t, err)
+	return pod.Name
+}
+
+// Await waits for a client that Start started and returns the streamed answer.
+// The error is the client's, that is, what it wrote before it failed.
+func Await(t *testing.T, n *cluster.Namespace, name string) (string, error) {
 	t.Helper()
 	pods := n.Client.CoreV1().Pods(n.Name)
-	pod, err := pods.Create(t.Context(), askPod(node, url, task), metav1.CreateOptions{})
-	require.NoError(t, err)
-	name := pod.Name
-	cluster.Eventually(t, "the prober's end", 2*time.Minute, func() error {
+	var pod *corev1.Pod
+	cluster.Eventually(t, "the prober's end", 5*time.Minute, func() (err error) {
 		pod, err = pods.Get(t.Context(), name, metav1.GetOptions{})
 		if err != nil {
 			return err
@@ -50,6 +64,12 @@ func Ask(t *testing.T, n *cluster.Namespace, node, url, task string) (string, er
 	return string(output), nil
 }
 
+// Ask starts a run and awaits it.
+func Ask(t *testing.T, n *cluster.Namespace, run Run) (string, error) {
+	t.Helper()
+	return Await(t, n, Start(t, n, run))
+}
+
 // lastRun names the container that got furthest.
 func lastRun(pod *corev1.Pod) string {
 	if settled := pod.Status.InitContainerStatuses[0].State.Terminated; settled == nil || settled.ExitCode != 0 {
@@ -58,12 +78,12 @@ func lastRun(pod *corev1.Pod) string {
 	return pod.Spec.Containers[0].Name
 }
 
-func askPod(node, url, task string) *corev1.Pod {
+func (r Run) pod() *corev1.Pod {
 	yes, no := true, false
 	return &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{GenerateName: "prober-"},
 		Spec: corev1.PodSpec{
-			NodeName:                     node,
+			NodeName:                     r.Node,
 			RestartPolicy:                corev1.RestartPolicyNever,
 			AutomountServiceAccountToken: &no,
 			SecurityContext: &corev1.PodSecurityContext{
@@ -71,8 +91,8 @@ func askPod(node, url, task string) *corev1.Pod {
 				SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
 			},
 			// A new pod's address takes a moment to reach the agent's NetworkPolicy.
-			InitContainers: []corev1.Container{container("settle", "check", "--url", url, "--settle", settle.String())},
-			Containers:     []corev1.Container{container("prober", "ask", "--url", url, task)},
+			InitContainers: []corev1.Container{container("settle", "check", "--url", r.URL, "--settle", settle.String())},
+			Containers:     []corev1.Container{container("prober", "ask", "--url", r.URL, "--max-tokens", strconv.Itoa(r.MaxTokens), r.Task)},
 		},
 	}
 }
