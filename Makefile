@@ -24,7 +24,7 @@ test-down: ## Remove the cluster of `make test`
 	@CLUSTER=ai-agent-test scripts/down.sh
 
 tools: ## Build helm, kind and the linters into bin/
-	@scripts/tools.sh
+	@scripts/tools.sh test
 
 generate: tools ## Derive schema and README of the chart from values.yaml
 	@scripts/generate.sh

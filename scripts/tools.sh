@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Builds the tools that go.mod pins into bin/.
+# Builds the tools that go.mod pins into bin/; with the argument "test" also
+# Helm 4 as bin/helm4, against which only tests compare.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -7,8 +8,10 @@ cd "$root"
 helm=$(go list -m -f '{{.Version}}' helm.sh/helm/v3)
 minor=$(cd ci/node && go list -m -f '{{.Version}}' k8s.io/kubernetes | cut -d. -f2)
 capabilities=helm.sh/helm/v3/pkg/chartutil lint=helm.sh/helm/v3/pkg/lint/rules
+mapfile -t tools < <(go list tool | grep -v helm.sh/helm/v4)
 # A helm that is not told so takes Kubernetes for v1.20 and refuses the chart's kubeVersion.
 go build -trimpath -buildvcs=false -v -o bin/ -ldflags "-s -w -X helm.sh/helm/v3/internal/version.version=$helm \
 	-X $capabilities.k8sVersionMajor=1 -X $capabilities.k8sVersionMinor=$minor \
-	-X $lint.k8sVersionMajor=1 -X $lint.k8sVersionMinor=$minor" tool
+	-X $lint.k8sVersionMajor=1 -X $lint.k8sVersionMinor=$minor" "${tools[@]}"
+[ "${1:-}" != test ] || go build -trimpath -buildvcs=false -v -ldflags '-s -w' -o bin/helm4 helm.sh/helm/v4/cmd/helm
 echo "$(cd bin && echo helm kind staticcheck gotestsum) in bin/"
