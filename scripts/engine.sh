@@ -39,6 +39,12 @@ install_engine() {
 	DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${packages[@]}"
 }
 
+# A machine that was switched off leaves these files, and their numbers may be
+# another process's by now: dockerd would take it for itself and refuse to start.
+remove_stale_pid() { # FILE NAME
+	[ ! -e "$1" ] || [ "$(cat "/proc/$(<"$1")/comm" 2>/dev/null)" = "$2" ] || rm "$1"
+}
+
 start_engine() {
 	if [ -d /run/systemd/system ]; then
 		systemctl start docker
@@ -50,6 +56,8 @@ start_engine() {
 		install -m 0755 "$root/ci/engine/runc-without-sys-resource" "$runtime"
 		options=(--add-runtime "kind=$runtime" --default-runtime kind)
 	fi
+	remove_stale_pid /var/run/docker.pid dockerd
+	remove_stale_pid /var/run/docker/containerd/containerd.pid containerd
 	# It outlives this call: it must keep neither its secrets nor its lock.
 	env --unset OPENAI_API_KEY --unset MAKEFLAGS --unset MAKEOVERRIDES \
 		setsid dockerd "${options[@]}" >/var/log/dockerd.log 2>&1 </dev/null 9>&- &
