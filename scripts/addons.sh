@@ -3,11 +3,9 @@
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-kubectl() { command kubectl --context "kind-$CLUSTER" "$@"; }
-
 # metrics-server lies where kubeadm's own images do.
 repository=$(docker exec "$CLUSTER-control-plane" sh -c 'kubeadm config images list --kubernetes-version "$(cat /kind/version)"' | sed -n '1s#/.*##p')
-version=$(cd "$root/ci/node" && go list -m -f '{{.Version}}' sigs.k8s.io/metrics-server)
+version=$(node_version sigs.k8s.io/metrics-server)
 
 kubectl label namespace default --overwrite pod-security.kubernetes.io/enforce=restricted
 sed -e "s#REPOSITORY#$repository#" -e "s#VERSION#$version#" "$root/ci/addons/metrics-server.yaml" | kubectl apply -f -

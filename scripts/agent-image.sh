@@ -4,8 +4,6 @@
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-kubectl() { "$bin/kubectl" --context "kind-$CLUSTER" "$@"; }
-
 cd "$root"
 context=$cache/agent
 mkdir -p "$context"

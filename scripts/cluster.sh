@@ -12,15 +12,13 @@ control_plane=$CLUSTER-control-plane
 recipe=$(cat "$cache/node-image" "$config" | sha256sum | cut -c -12)
 creating=$cache/creating-$CLUSTER
 
-kubectl() { "$bin/kubectl" --context "kind-$CLUSTER" --request-timeout 10s "$@"; }
-
 exists() { [ -n "$(docker ps --all --quiet --filter "label=io.x-k8s.kind.cluster=$CLUSTER")" ]; }
 
 take_kubectl() { # from a container of the node image: the cluster's own version
 	docker cp --quiet "$1:/usr/bin/kubectl" "$bin/kubectl"
 }
 
-ready_nodes() { kubectl get nodes --no-headers 2>/dev/null | awk '$2 ~ /^Ready(,|$)/' | wc -l; }
+ready_nodes() { kubectl --request-timeout 10s get nodes --no-headers 2>/dev/null | awk '$2 ~ /^Ready(,|$)/' | wc -l; }
 
 await_nodes() { # SECONDS: kind's nodes start again by themselves with the engine, and take a while
 	for _ in $(seq "$1"); do
@@ -30,7 +28,7 @@ await_nodes() { # SECONDS: kind's nodes start again by themselves with the engin
 	return 1
 }
 
-made_from() { kubectl get node "$control_plane" -o 'jsonpath={.metadata.labels.ai-agent/recipe}' 2>/dev/null || true; }
+made_from() { kubectl --request-timeout 10s get node "$control_plane" -o 'jsonpath={.metadata.labels.ai-agent/recipe}' 2>/dev/null || true; }
 
 create() {
 	touch "$creating"

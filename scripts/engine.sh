@@ -28,15 +28,13 @@ lacks_sys_resource() {
 	((((16#$bounding >> CAP_SYS_RESOURCE) & 1) == 0))
 }
 
-can_install() { [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; }
-
 install_engine() {
 	local packages=(docker.io iptables)
-	apt-get update
-	# Newer Debians have the command in a package of its own.
-	if apt-cache show docker-cli >/dev/null 2>&1; then packages+=(docker-cli); fi
+	local missing=("no Docker engine answers" "Install and start Docker, then run the command again.")
 	if [ -d /sys/module/apparmor ]; then packages+=(apparmor); fi
-	DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${packages[@]}"
+	apt_install "${missing[@]}" "${packages[@]}"
+	# Newer Debians have the command in a package of its own.
+	command -v docker >/dev/null || apt_install "${missing[@]}" docker-cli
 }
 
 # A machine that was switched off leaves these files, and their numbers may be
@@ -74,11 +72,7 @@ await_engine() {
 
 answers && report
 [ -z "${DOCKER_HOST:-}" ] || die "no Docker answers at DOCKER_HOST=$DOCKER_HOST" "Start it, or unset DOCKER_HOST."
-command -v docker >/dev/null && command -v dockerd >/dev/null || {
-	can_install || die "no Docker engine answers, and only root on Debian can have one installed here" \
-		"Install and start Docker, then run the command again."
-	install_engine
-}
+command -v docker >/dev/null && command -v dockerd >/dev/null || install_engine
 [ "$(id -u)" -eq 0 ] || die "Docker is installed but does not answer to $(id -un)" \
 	"Start it (sudo systemctl start docker) or join its group (sudo usermod -aG docker $(id -un))."
 start_engine

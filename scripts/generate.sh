@@ -10,7 +10,7 @@ swagger() { # VERSION of Kubernetes
 	GOFLAGS=-mod=mod go mod download -json "k8s.io/kubernetes@$1" | sed -n 's#.*"Dir": "\(.*\)".*#\1/api/openapi-spec/swagger.json#p'
 }
 
-latest=$(cd ci/node && go list -m -f '{{.Version}}' k8s.io/kubernetes)
+latest=$(node_version k8s.io/kubernetes)
 go run ./ci/schema values "$(swagger "$latest")" >"$chart/schema/kubernetes.json"
 rm -rf test/schemas
 for version in "$latest" $OLDER_KUBERNETES; do

@@ -26,6 +26,21 @@ die() {
 	exit 1
 }
 
+# kubectl speaks to the cluster CLUSTER, whatever the current context is.
+kubectl() { "$bin/kubectl" --context "kind-$CLUSTER" "$@"; }
+
+# node_version MODULE prints the version that the node's go.mod pins.
+node_version() { (cd "$root/ci/node" && go list -m -f '{{.Version}}' "$1"); }
+
+# apt_install WHAT ADVICE PACKAGE... installs Debian packages; where that is not
+# possible it dies, saying WHAT is missing.
+apt_install() {
+	[ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null ||
+		die "$1, and only root on Debian can have it installed here" "$2"
+	apt-get update
+	DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${@:3}"
+}
+
 # agent_image prints the image that the chart runs when no value is set.
 agent_image() {
 	local version

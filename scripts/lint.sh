@@ -8,9 +8,7 @@ unformatted=$(gofmt -l test ci)
 [ -z "$unformatted" ] || die "not formatted: $unformatted" "Run: gofmt -w test ci"
 go vet ./...
 staticcheck ./...
-command -v shellcheck >/dev/null || {
-	[ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null || die "shellcheck is not installed" "Install it with your package manager."
-	apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends shellcheck
-}
+command -v shellcheck >/dev/null ||
+	apt_install "shellcheck is missing" "Install it with your package manager." shellcheck
 shellcheck scripts/*.sh ci/engine/* .ci/run
 helm lint --strict --quiet charts/ai-agent

@@ -16,10 +16,6 @@ choose() { # IMAGE WHY
 
 here() { docker image inspect "$1" >/dev/null 2>&1; }
 
-module() { # PATH FORMAT, of a module pinned in the recipe
-	(cd "$recipe" && go list -m -f "{{.$2}}" "$1")
-}
-
 recipe_hash() {
 	(
 		cd "$root"
@@ -36,11 +32,8 @@ install_packages() {
 	command -v pkg-config >/dev/null || missing+=(pkg-config)
 	pkg-config --exists libseccomp 2>/dev/null || missing+=(libseccomp-dev)
 	[ ${#missing[@]} -gt 0 ] || return 0
-	[ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null ||
-		die "building the node image needs ${missing[*]}, and only root on Debian can have them installed here" \
-			"Install them, or name a node image: make up NODE_IMAGE=kindest/node:…"
-	apt-get update
-	DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}"
+	apt_install "building the node image needs ${missing[*]}" \
+		"Install them, or name a node image: make up NODE_IMAGE=kindest/node:…" "${missing[@]}"
 }
 
 build_rootfs() {
@@ -70,7 +63,7 @@ build_rootfs() {
 
 build_binaries() {
 	local version=k8s.io/component-base/version runc=github.com/opencontainers/runc kubernetes tools
-	kubernetes=$(module k8s.io/kubernetes Version)
+	kubernetes=$(node_version k8s.io/kubernetes)
 	cd "$recipe"
 	export GOFLAGS="-trimpath -buildvcs=false" GOWORK=off
 	mapfile -t tools < <(go list tool | grep -v $runc) # runc alone needs cgo
@@ -106,8 +99,8 @@ build_images() {
 		name=${image##*/}
 		node_image "${name%%:*}" "$image"
 		repository=${image%%/*}
-	done < <("$work/context/bin/kubeadm" config images list --kubernetes-version "$(module k8s.io/kubernetes Version)")
-	node_image metrics-server "$repository/metrics-server/metrics-server:$(module sigs.k8s.io/metrics-server Version)"
+	done < <("$work/context/bin/kubeadm" config images list --kubernetes-version "$(node_version k8s.io/kubernetes)")
+	node_image metrics-server "$repository/metrics-server/metrics-server:$(node_version sigs.k8s.io/metrics-server)"
 	node_image kube-router docker.io/library/kube-router:local
 	node_image servers "docker.io/library/$REDIS_IMAGE"
 	echo "servers docker.io/library/$POSTGRES_IMAGE" >>"$work/images.txt"
@@ -115,7 +108,7 @@ build_images() {
 
 build_node() { # TAG
 	local name
-	target node --build-arg "KUBERNETES_VERSION=$(module k8s.io/kubernetes Version)" \
+	target node --build-arg "KUBERNETES_VERSION=$(node_version k8s.io/kubernetes)" \
 		--build-arg "PAUSE_IMAGE=$(sed -n 's/^pause //p' "$work/images.txt")"
 	cut -d' ' -f1 "$work/images.txt" | sort -u | sed "s#^#$private/#" >"$work/private.txt"
 	xargs docker save -o "$work/images.tar" <"$work/private.txt"
@@ -171,7 +164,7 @@ if [ -n "${NODE_IMAGE:-}" ]; then
 	here "$NODE_IMAGE" || docker pull "$NODE_IMAGE" || die "NODE_IMAGE=$NODE_IMAGE is not here and cannot be pulled"
 	choose "$NODE_IMAGE" "from NODE_IMAGE"
 fi
-built=ai-agent-node:$(module k8s.io/kubernetes Version)-$(recipe_hash)
+built=ai-agent-node:$(node_version k8s.io/kubernetes)-$(recipe_hash)
 here "$built" && choose "$built" "built before"
 here "$UPSTREAM_NODE_IMAGE" && choose "$UPSTREAM_NODE_IMAGE" "pulled before"
 # A registry that answers may still refuse the layers: then it is as if there were none.

@@ -22,7 +22,7 @@ if [ -n "${OPENAI_API_KEY:-}" ]; then
 fi
 # --reset-values: what an earlier call was given must not linger.
 helm upgrade --install ai-agent "$root/charts/ai-agent" --reset-values --wait --timeout 5m "${options[@]}" 3< <(printf %s "${OPENAI_API_KEY:-}") || {
-	kubectl --context "kind-$CLUSTER" --namespace default get pods,events
+	kubectl --namespace default get pods,events
 	exit 1
 }
 echo "release ai-agent, revision $(helm history ai-agent --max 1 | awk 'END {print $1}')"

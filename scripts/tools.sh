@@ -6,7 +6,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 cd "$root"
 helm=$(go list -m -f '{{.Version}}' helm.sh/helm/v3)
-minor=$(cd ci/node && go list -m -f '{{.Version}}' k8s.io/kubernetes | cut -d. -f2)
+minor=$(node_version k8s.io/kubernetes | cut -d. -f2)
 capabilities=helm.sh/helm/v3/pkg/chartutil lint=helm.sh/helm/v3/pkg/lint/rules
 mapfile -t tools < <(go list tool | grep -v helm.sh/helm/v4)
 # A helm that is not told so takes Kubernetes for v1.20 and refuses the chart's kubeVersion.

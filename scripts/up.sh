@@ -5,20 +5,19 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 "$root/scripts/environment.sh" || exit
 step "helm install" "See 'kubectl describe pods -l app=ai-agent' and 'kubectl logs -l app=ai-agent'." "$root/scripts/release.sh"
-kubectl=("$bin/kubectl" --context "kind-$CLUSTER" --namespace default)
 autoscaler_reads() {
-	"${kubectl[@]}" wait hpa/ai-agent-hpa --timeout 120s --for condition=ScalingActive &&
-		"${kubectl[@]}" wait hpa/ai-agent-hpa --timeout 120s \
+	kubectl --namespace default wait hpa/ai-agent-hpa --timeout 120s --for condition=ScalingActive &&
+		kubectl --namespace default wait hpa/ai-agent-hpa --timeout 120s \
 			--for 'jsonpath={.status.currentMetrics[?(@.resource.name=="cpu")].resource.current.averageUtilization}' &&
-		"${kubectl[@]}" get hpa ai-agent-hpa --no-headers
+		kubectl --namespace default get hpa ai-agent-hpa --no-headers
 }
 step "first run" "See 'kubectl logs -l app=ai-agent': is the model reachable, the key right?" \
-	"${kubectl[@]}" exec deployment/ai-agent -- \
+	kubectl --namespace default exec deployment/ai-agent -- \
 	/agent ask --url http://ai-agent-service "Say that you are up."
 step "autoscaler" "See 'kubectl describe hpa ai-agent-hpa' and 'kubectl top pods'." autoscaler_reads
 
 echo
-"${kubectl[@]}" get all -l app=ai-agent
+kubectl --namespace default get all -l app=ai-agent
 cat <<-END
 
 	The agent answers at http://ai-agent-service in the cluster kind-$CLUSTER. Talk to it:

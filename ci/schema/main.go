@@ -42,12 +42,12 @@ var kinds = []string{
 type definition struct {
 	Type                 any                    `json:"type,omitempty"`
 	Format               string                 `json:"format,omitempty"`
-	Ref                  string                 `json:"$ref,omitempty"`
+	Ref                  string                 `json:"$ref,omitempty"` // a full name once read
 	Items                *definition            `json:"items,omitempty"`
 	Properties           map[string]*definition `json:"properties,omitempty"`
 	Required             []string               `json:"required,omitempty"`
 	AdditionalProperties *definition            `json:"additionalProperties,omitempty"`
-	Closed               bool                   `json:"-"`
+	closed               bool
 }
 
 // document is a JSON Schema: a set of definitions, and for a kind a reference to
@@ -98,11 +98,11 @@ func writeKinds(swagger, folder string) error {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return err
 	}
+	all, err := read(swagger)
+	if err != nil {
+		return err
+	}
 	for _, name := range kinds {
-		all, err := read(swagger) // anew: taking a definition changes it
-		if err != nil {
-			return err
-		}
 		taken := map[string]*definition{}
 		if err := take(all, taken, name); err != nil {
 			return err
@@ -120,6 +120,7 @@ func writeKinds(swagger, folder string) error {
 	return nil
 }
 
+// read returns the definitions of an OpenAPI document, each closed to unknown fields.
 func read(swagger string) (map[string]*definition, error) {
 	data, err := os.ReadFile(swagger)
 	if err != nil {
@@ -128,6 +129,12 @@ func read(swagger string) (map[string]*definition, error) {
 	var file struct{ Definitions map[string]*definition }
 	if err := json.Unmarshal(data, &file); err != nil {
 		return nil, fmt.Errorf("%s: %w", swagger, err)
+	}
+	for name, d := range file.Definitions {
+		if strings.HasSuffix(name, ".Quantity") {
+			d.Type = []string{"string", "number"} // 1 and "1" are the same amount
+		}
+		d.walk(tighten)
 	}
 	return file.Definitions, nil
 }
@@ -150,51 +157,52 @@ func take(from, to map[string]*definition, name string) error {
 		return fmt.Errorf("no definition %s", name)
 	}
 	to[kind] = d
-	if kind == "Quantity" {
-		d.Type = []string{"string", "number"} // 1 and "1" are the same amount
-	}
-	return tighten(from, to, d)
+	var err error
+	d.walk(func(d *definition) {
+		if d.Ref != "" && err == nil {
+			err = take(from, to, d.Ref)
+		}
+	})
+	return err
 }
 
-func tighten(from, to map[string]*definition, d *definition) error {
-	if full, ok := strings.CutPrefix(d.Ref, "#/definitions/"); ok {
-		_, _, kind := split(full)
-		d.Ref = "#/$defs/" + kind
-		return take(from, to, full)
+// walk visits a definition and all that lies in it.
+func (d *definition) walk(visit func(*definition)) {
+	visit(d)
+	for _, property := range d.Properties {
+		property.walk(visit)
 	}
+	for _, inner := range []*definition{d.Items, d.AdditionalProperties} {
+		if inner != nil {
+			inner.walk(visit)
+		}
+	}
+}
+
+func tighten(d *definition) {
+	d.Ref = strings.TrimPrefix(d.Ref, "#/definitions/")
 	if d.Format == "int-or-string" {
 		d.Type = []string{"string", "integer"}
 	}
 	d.Format = ""
-	if d.Items != nil {
-		if err := tighten(from, to, d.Items); err != nil {
-			return err
-		}
-	}
-	for _, property := range d.Properties {
-		if err := tighten(from, to, property); err != nil {
-			return err
-		}
-	}
-	if d.Properties != nil {
-		d.Closed = true
-		slices.Sort(d.Required)
-	}
-	if d.AdditionalProperties != nil {
-		return tighten(from, to, d.AdditionalProperties)
-	}
-	return nil
+	d.closed = d.Properties != nil
+	slices.Sort(d.Required)
 }
 
-// MarshalJSON adds to a closed definition that there is nothing beside its
-// properties.
+// MarshalJSON writes a reference as one within the document, and of a closed
+// definition that there is nothing beside its properties.
 func (d *definition) MarshalJSON() ([]byte, error) {
 	type plain definition
-	if !d.Closed {
-		return json.Marshal((*plain)(d))
+	out := plain(*d)
+	if d.Ref != "" {
+		_, _, kind := split(d.Ref)
+		out.Ref = "#/$defs/" + kind
+	}
+	if !d.closed {
+		return json.Marshal(out)
 	}
 	return json.Marshal(struct {
-		*plain
+		plain
 		AdditionalProperties bool `json:"additionalProperties"`
-	}{(*plain)(d), false})
+	}{out, false})
 }

@@ -41,7 +41,7 @@ func TestDefaults(t *testing.T) {
 
 	t.Run("the autoscaler brings two pods and reads their CPU and memory", func(t *testing.T) {
 		cluster.Eventually(t, "an HPA with numbers", 2*time.Minute, func() error {
-			hpa, err := n.Client.AutoscalingV2().HorizontalPodAutoscalers(n.Name).Get(t.Context(), "ai-agent-hpa", metav1.GetOptions{})
+			hpa, err := hpaOf(t, n)
 			if err != nil {
 				return err
 			}
@@ -118,7 +118,7 @@ func TestHPASeesABusyAgent(t *testing.T) {
 		"podDisruptionBudget.enabled": "false",
 	})
 	cluster.Eventually(t, "CPU over the target", 2*time.Minute, func() error {
-		hpa, err := n.Client.AutoscalingV2().HorizontalPodAutoscalers(n.Name).Get(t.Context(), "ai-agent-hpa", metav1.GetOptions{})
+		hpa, err := hpaOf(t, n)
 		if err != nil {
 			return err
 		}

@@ -11,6 +11,9 @@ import (
 	"github.com/stretchr/testify/require"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"ai-agent/test/internal/cluster"
 )
 
 func isReady(pod corev1.Pod) bool {
@@ -27,6 +30,10 @@ func restarts(pod corev1.Pod) (count int32) {
 		count += status.RestartCount
 	}
 	return count
+}
+
+func hpaOf(t *testing.T, n *cluster.Namespace) (*autoscalingv2.HorizontalPodAutoscaler, error) {
+	return n.Client.AutoscalingV2().HorizontalPodAutoscalers(n.Name).Get(t.Context(), "ai-agent-hpa", metav1.GetOptions{})
 }
 
 // utilization returns what the autoscaler last read of a resource, in percent

@@ -10,16 +10,11 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/yannh/kubeconform/pkg/validator"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"ai-agent/test/internal/chart"
 	"ai-agent/test/internal/repo"
 )
-
-// custom are the kinds of other APIs; their schemas are not Kubernetes' own.
-var custom = map[string]struct{}{
-	"BackendConfig": {}, "ExternalSecret": {}, "HTTPRoute": {}, "PodMonitor": {}, "PrometheusRule": {},
-	"SealedSecret": {}, "SecretProviderClass": {}, "ServiceMonitor": {},
-}
 
 // kubernetesVersions are those with schemas in test/schemas.
 func kubernetesVersions(t *testing.T) []string {
@@ -34,8 +29,16 @@ func kubernetesVersions(t *testing.T) []string {
 	return versions
 }
 
+// conform checks a manifest against Kubernetes' own schemas. Objects of the
+// other APIs that the chart knows are skipped.
 func conform(t *testing.T, version, manifest string) []validator.Result {
 	t.Helper()
+	custom := map[string]struct{}{}
+	if objects, err := chart.Decode(manifest); err == nil { // what does not decode is for the validator to refuse
+		for _, object := range chart.All[*unstructured.Unstructured](objects) {
+			custom[object.GetKind()] = struct{}{}
+		}
+	}
 	schemas := repo.Path("test", "schemas") + "/{{ .NormalizedKubernetesVersion }}/{{ .ResourceKind }}{{ .KindSuffix }}.json"
 	v, err := validator.New([]string{schemas}, validator.Opts{KubernetesVersion: version, Strict: true, SkipKinds: custom})
 	require.NoError(t, err)

@@ -1,7 +1,6 @@
 package render
 
 import (
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -20,14 +19,6 @@ import (
 
 	"ai-agent/test/internal/chart"
 )
-
-func run(t *testing.T, folder, name string, args ...string) {
-	t.Helper()
-	cmd := exec.CommandContext(t.Context(), name, args...)
-	cmd.Dir = folder
-	out, err := cmd.CombinedOutput()
-	require.NoError(t, err, string(out))
-}
 
 // The seed's table of sizes, whole.
 func TestSizesByAgentType(t *testing.T) {
