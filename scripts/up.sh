@@ -11,8 +11,10 @@ autoscaler_reads() {
 			--for 'jsonpath={.status.currentMetrics[?(@.resource.name=="cpu")].resource.current.averageUtilization}' &&
 		kubectl --namespace default get hpa ai-agent-hpa --no-headers
 }
+# From the model's pod, as from any client. An agent has no leave to call another,
+# and a pod that is seconds old is not yet known to every NetworkPolicy.
 step "first run" "See 'kubectl logs -l app=ai-agent': is the model reachable, the key right?" \
-	kubectl --namespace default exec deployment/ai-agent -- \
+	kubectl --namespace default exec deployment/llm -- \
 	/agent ask --url http://ai-agent-service "Say that you are up."
 step "autoscaler" "See 'kubectl describe hpa ai-agent-hpa' and 'kubectl top pods'." autoscaler_reads
 
@@ -21,7 +23,7 @@ kubectl --namespace default get all -l app=ai-agent
 cat <<-END
 
 	The agent answers at http://ai-agent-service in the cluster kind-$CLUSTER. Talk to it:
-	  $bin/kubectl --context kind-$CLUSTER exec deployment/ai-agent -- /agent ask --url http://ai-agent-service "your question"
+	  $bin/kubectl --context kind-$CLUSTER exec deployment/llm -- /agent ask --url http://ai-agent-service "your question"
 	Remove it all:
 	  make down
 END
