@@ -6,6 +6,6 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 export CLUSTER=ai-agent-test KUBECONFIG=$cache/kubeconfig-test
 "$root/scripts/environment.sh" || exit
-step "helm 4" "The Go modules must be reachable." "$root/scripts/tools.sh" test
+step "test tools" "The Go modules must be reachable." "$root/scripts/tools.sh" test
 cd "$root"
 KUBE_CONTEXT=kind-$CLUSTER gotestsum --format testname -- -count=1 -timeout 60m ./...

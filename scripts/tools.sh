@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the tools that go.mod pins into bin/; with the argument "test" also
-# Helm 4 as bin/helm4, against which only tests compare.
+# Builds the tools that go.mod pins into bin/; with the argument "test" also those
+# that only tests run: Helm 4 as bin/helm4, and kube-score.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -13,5 +13,8 @@ mapfile -t tools < <(go list tool | grep -v helm.sh/helm/v4)
 go build -trimpath -buildvcs=false -v -o bin/ -ldflags "-s -w -X helm.sh/helm/v3/internal/version.version=$helm \
 	-X $capabilities.k8sVersionMajor=1 -X $capabilities.k8sVersionMinor=$minor \
 	-X $lint.k8sVersionMajor=1 -X $lint.k8sVersionMinor=$minor" "${tools[@]}"
-[ "${1:-}" != test ] || go build -trimpath -buildvcs=false -v -ldflags '-s -w' -o bin/helm4 helm.sh/helm/v4/cmd/helm
+if [ "${1:-}" = test ]; then
+	go build -trimpath -buildvcs=false -v -ldflags '-s -w' -o bin/helm4 helm.sh/helm/v4/cmd/helm
+	(cd ci/kube-score && go build -trimpath -buildvcs=false -v -ldflags '-s -w' -o "$bin/" tool)
+fi
 echo "$(cd bin && echo helm kind staticcheck gotestsum) in bin/"

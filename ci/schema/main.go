@@ -1,8 +1,9 @@
-// Command schema takes definitions out of Kubernetes' own OpenAPI document,
-// given as its second argument, as JSON Schemas that refuse unknown fields:
+// Command schema takes definitions out of Kubernetes' own OpenAPI document or a
+// CustomResourceDefinition, as JSON Schemas that refuse unknown fields:
 //
 //	schema values SWAGGER.JSON         what the chart's values refer to, on standard output
 //	schema kinds SWAGGER.JSON FOLDER   a file for each kind that the chart makes, named as kubeconform looks for it
+//	schema custom CRD.YAML FOLDER      the same for a custom resource
 package main
 
 import (
@@ -64,8 +65,10 @@ func main() {
 		fail(values(args[1]))
 	case len(args) == 3 && args[0] == "kinds":
 		fail(writeKinds(args[1], args[2]))
+	case len(args) == 3 && args[0] == "custom":
+		fail(writeCustom(args[1], args[2]))
 	default:
-		fail(errors.New("usage: schema values SWAGGER.JSON | schema kinds SWAGGER.JSON FOLDER"))
+		fail(errors.New("usage: schema values SWAGGER.JSON | schema kinds SWAGGER.JSON FOLDER | schema custom CRD.YAML FOLDER"))
 	}
 }
 

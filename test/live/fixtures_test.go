@@ -27,7 +27,7 @@ func TestServerTakesEveryFixture(t *testing.T) {
 			continue
 		}
 		tried++
-		out, err := n.Kubectl(t, "apply", "--dry-run=server", "--filename", list(t, chart.Render(t, nil, "--values", file)))
+		out, err := n.Kubectl(t, "apply", "--dry-run=server", "--filename", list(t, chart.Render(t, nil, file)))
 		assert.NoError(t, err, "%s: %s", filepath.Base(file), out)
 	}
 	assert.Greater(t, tried, 5)

@@ -10,7 +10,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if err := repo.UseTools("helm", "helm4", "helm-docs", "helm-values-schema-json"); err != nil {
+	if err := repo.UseTools("helm", "helm4", "helm-docs", "helm-values-schema-json", "kube-score"); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}

@@ -9,8 +9,17 @@ import (
 	"github.com/stretchr/testify/require"
 	"sigs.k8s.io/kind/pkg/apis/config/defaults"
 
+	"ai-agent/test/internal/chart"
 	"ai-agent/test/internal/repo"
 )
+
+// What renders in process is what the cluster of `make test` will take.
+func TestRendersAreForTheNodesKubernetes(t *testing.T) {
+	t.Parallel()
+	pins, err := os.ReadFile(repo.Path("ci", "node", "go.mod"))
+	require.NoError(t, err)
+	assert.Contains(t, string(pins), "k8s.io/kubernetes "+strings.TrimSuffix(chart.KubeVersion, "0"))
+}
 
 // The upstream node image must be the one that this kind was released with.
 func TestUpstreamNodeImageIsKindsOwn(t *testing.T) {

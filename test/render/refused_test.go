@@ -29,6 +29,10 @@ func TestRefused(t *testing.T) {
 		"long preStop":              {chart.Values{"lifecycle": `{"preStop": {"sleep": {"seconds": 60}}}`}, "Set agent.endpointDelaySeconds to 60"},
 		"nginx read timeout":        {chart.Values{"ingress.hosts": ingress, "ingress.annotations": `{"nginx.ingress.kubernetes.io/proxy-read-timeout": "60"}`}, "Set it to at least 300"},
 		"nginx send timeout":        {chart.Values{"ingress.hosts": ingress, "ingress.annotations": `{"nginx.ingress.kubernetes.io/proxy-send-timeout": "60"}`}, "60 would cut a run"},
+		"HAProxy timeout":           {chart.Values{"ingress.hosts": ingress, "ingress.annotations": `{"haproxy.org/timeout-server": "1m"}`}, "1m would cut a run"},
+		"HAProxy milliseconds":      {chart.Values{"ingress.hosts": ingress, "ingress.annotations": `{"haproxy-ingress.github.io/timeout-server": "50000"}`}, "50000 would cut a run"},
+		"ALB idle timeout":          {chart.Values{"ingress.hosts": ingress, "ingress.annotations": `{"alb.ingress.kubernetes.io/load-balancer-attributes": "idle_timeout.timeout_seconds=120"}`}, "would cut a run"},
+		"ALB without idle timeout":  {chart.Values{"ingress.hosts": ingress, "ingress.annotations": `{"alb.ingress.kubernetes.io/load-balancer-attributes": "routing.http2.enabled=true"}`}, "would cut a run"},
 		"route request timeout":     {chart.Values{"httpRoute.timeouts": `{"request": "1m"}`}, "httpRoute.timeouts.request 1m would cut a run"},
 		"route backend timeout":     {chart.Values{"httpRoute.timeouts": `{"backendRequest": "4m59s"}`}, "at least 300s"},
 		"short scale-down window":   {chart.Values{"autoscaling.behavior.scaleDown.stabilizationWindowSeconds": "60"}, "Set it to at least 300"},
@@ -100,7 +104,7 @@ func TestRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := chart.Template(t, tc.values)
+			_, err := chart.Template(t, chart.Options{Set: tc.values})
 			require.Error(t, err)
 			assert.Contains(t, err.Error(), tc.says)
 		})
@@ -115,6 +119,9 @@ func TestAccepted(t *testing.T) {
 		"digest":                    {"image.digest": `"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"`, "image.tag": `"1.2.3"`},
 		"registry with a port":      {"image.repository": `"registry.internal:5000/team/agent"`},
 		"grace just enough":         {"terminationGracePeriodSeconds": "330"},
+		"HAProxy just enough":       {"ingress.annotations": `{"haproxy.org/timeout-server": "5m"}`},
+		"ALB with idle timeout":     {"ingress.annotations": `{"alb.ingress.kubernetes.io/load-balancer-attributes": "a=b,idle_timeout.timeout_seconds=300"}`},
+		"any other annotation":      {"ingress.annotations": `{"nginx.ingress.kubernetes.io/proxy-body-size": "8m"}`},
 		"route without limit":       {"httpRoute.timeouts": `{"request": "0s"}`},
 		"route just enough":         {"httpRoute.timeouts": `{"request": "5m", "backendRequest": "300s"}`},
 		"longer window":             {"autoscaling.behavior.scaleDown.stabilizationWindowSeconds": "600"},

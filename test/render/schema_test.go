@@ -1,89 +1,61 @@
 package render
 
 import (
-	"io"
-	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"github.com/yannh/kubeconform/pkg/validator"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"ai-agent/test/internal/chart"
-	"ai-agent/test/internal/repo"
+	"ai-agent/test/internal/check"
 )
 
-// kubernetesVersions are those with schemas in test/schemas.
-func kubernetesVersions(t *testing.T) []string {
-	t.Helper()
-	folders, err := os.ReadDir(repo.Path("test", "schemas"))
-	require.NoError(t, err)
-	var versions []string
-	for _, folder := range folders {
-		versions = append(versions, strings.TrimPrefix(folder.Name(), "v"))
-	}
-	require.Len(t, versions, 4, "1.34 to 1.37")
-	return versions
-}
-
-// conform checks a manifest against Kubernetes' own schemas. Objects of the
-// other APIs that the chart knows are skipped.
-func conform(t *testing.T, version, manifest string) []validator.Result {
-	t.Helper()
-	custom := map[string]struct{}{}
-	if objects, err := chart.Decode(manifest); err == nil { // what does not decode is for the validator to refuse
-		for _, object := range chart.All[*unstructured.Unstructured](objects) {
-			custom[object.GetKind()] = struct{}{}
-		}
-	}
-	schemas := repo.Path("test", "schemas") + "/{{ .NormalizedKubernetesVersion }}/{{ .ResourceKind }}{{ .KindSuffix }}.json"
-	v, err := validator.New([]string{schemas}, validator.Opts{KubernetesVersion: version, Strict: true, SkipKinds: custom})
-	require.NoError(t, err)
-	return v.Validate("manifest", io.NopCloser(strings.NewReader(manifest)))
-}
-
-// Every object of every environment and fixture, in every supported version.
-func TestKubeconform(t *testing.T) {
+// Every environment and fixture passes every check: the schemas of Kubernetes
+// 1.34 to 1.37 and of the custom resources, Pod Security "restricted",
+// kube-score, and the seed's best practices and pitfalls.
+func TestFixturesPassEveryCheck(t *testing.T) {
 	t.Parallel()
-	for _, version := range kubernetesVersions(t) {
-		for _, file := range append(valuesFiles(t), filepath.Join(chart.Dir(), "values.yaml")) {
-			t.Run(version+"/"+filepath.Base(file), func(t *testing.T) {
-				t.Parallel()
-				manifest, err := chart.Template(t, nil, "--values", file, "--kube-version", version)
-				require.NoError(t, err)
-				valid := 0
-				for _, result := range conform(t, version, manifest) {
-					if result.Status == validator.Valid {
-						valid++
-						continue
-					}
-					assert.Contains(t, []validator.Status{validator.Skipped, validator.Empty}, result.Status, "%v", result.Err)
-				}
-				assert.Greater(t, valid, 4)
-			})
-		}
-	}
-}
-
-// Control: mistakes that real charts have shipped.
-func TestKubeconformRefuses(t *testing.T) {
-	t.Parallel()
-	for name, manifest := range map[string]string{
-		"startingDeadlineSeconds in the Job": `{"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": "a"}, "spec": {"schedule": "@daily",
-			"jobTemplate": {"spec": {"startingDeadlineSeconds": 60, "template": {"spec": {"containers": [{"name": "a"}]}}}}}}`,
-		"a probe's field on the container": `{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}, "spec": {"containers": [{"name": "a", "periodSeconds": 1}]}}`,
-		"an API that is gone":              `{"apiVersion": "autoscaling/v2beta1", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "a"}, "spec": {}}`,
-	} {
-		t.Run(name, func(t *testing.T) {
+	versions, err := check.KubernetesVersions()
+	require.NoError(t, err)
+	assert.Len(t, versions, 4, "1.34 to 1.37")
+	set, err := check.New()
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, set.Close()) })
+	for _, file := range append(valuesFiles(t), filepath.Join(chart.Dir(), "values.yaml")) {
+		t.Run(filepath.Base(file), func(t *testing.T) {
 			t.Parallel()
-			for _, version := range kubernetesVersions(t) {
-				results := conform(t, version, manifest)
-				require.Len(t, results, 1)
-				assert.Contains(t, []validator.Status{validator.Invalid, validator.Error}, results[0].Status, version)
+			manifest, err := chart.Template(t, chart.Options{Files: []string{file}, APIVersions: chart.MonitoringAPIs})
+			require.NoError(t, err)
+			objects, err := chart.Decode(manifest)
+			require.NoError(t, err)
+			findings, err := set.Run(t.Context(), check.Subject{Manifest: manifest, Objects: objects})
+			require.NoError(t, err)
+			for _, finding := range findings {
+				reason := accepted[filepath.Base(file)][finding.Check+" "+finding.Object]
+				assert.NotEmpty(t, reason, "%+v", finding)
 			}
 		})
+	}
+}
+
+// accepted are findings that a fixture is there to have, by check and object.
+var accepted = map[string]map[string]string{
+	"small-values.yaml": {
+		"practice-disruption-budget Deployment/ai-agent": "the fixture switches the budget off",
+		"kube-score Deployment/ai-agent":                 "the fixture switches the budget and the policy off",
+		"kube-score Service/ai-agent-service":            "the fixture is of type NodePort",
+	},
+}
+
+// A chart made for an older Kubernetes renders for each version that has schemas.
+func TestRendersForEachVersion(t *testing.T) {
+	t.Parallel()
+	versions, err := check.KubernetesVersions()
+	require.NoError(t, err)
+	for _, version := range versions {
+		manifest, err := chart.Template(t, chart.Options{KubeVersion: version})
+		require.NoError(t, err)
+		assert.NotEmpty(t, manifest)
 	}
 }

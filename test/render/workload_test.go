@@ -190,10 +190,10 @@ func TestEnvironmentsAndFixturesRender(t *testing.T) {
 	for _, file := range valuesFiles(t) {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			t.Parallel()
-			objects := chart.Render(t, nil, "--values", file,
-				"--api-versions", "monitoring.coreos.com/v1/ServiceMonitor",
-				"--api-versions", "monitoring.coreos.com/v1/PodMonitor",
-				"--api-versions", "monitoring.coreos.com/v1/PrometheusRule")
+			manifest, err := chart.Template(t, chart.Options{Files: []string{file}, APIVersions: chart.MonitoringAPIs})
+			require.NoError(t, err)
+			objects, err := chart.Decode(manifest)
+			require.NoError(t, err)
 			chart.One[*appsv1.Deployment](t, objects)
 		})
 	}
@@ -214,7 +214,7 @@ func valuesFiles(t *testing.T) []string {
 // The seed's hands-on exercise.
 func TestExercise(t *testing.T) {
 	t.Parallel()
-	objects := chart.Render(t, nil, "--values", filepath.Join(chart.Dir(), "environments", "exercise.yaml"))
+	objects := chart.Render(t, nil, filepath.Join(chart.Dir(), "environments", "exercise.yaml"))
 	hpa := chart.One[*autoscalingv2.HorizontalPodAutoscaler](t, objects)
 	assert.EqualValues(t, 2, *hpa.Spec.MinReplicas)
 	assert.EqualValues(t, 8, hpa.Spec.MaxReplicas)
@@ -228,11 +228,10 @@ func TestExercise(t *testing.T) {
 func TestMonitorsNeedTheirAPI(t *testing.T) {
 	t.Parallel()
 	asked := chart.Values{"serviceMonitor.enabled": "true", "prometheusRule.enabled": "true"}
-	manifest, err := chart.Template(t, asked)
+	manifest, err := chart.Template(t, chart.Options{Set: asked})
 	require.NoError(t, err)
 	assert.NotContains(t, manifest, "monitoring.coreos.com")
-	manifest, err = chart.Template(t, asked, "--api-versions", "monitoring.coreos.com/v1/ServiceMonitor",
-		"--api-versions", "monitoring.coreos.com/v1/PrometheusRule")
+	manifest, err = chart.Template(t, chart.Options{Set: asked, APIVersions: chart.MonitoringAPIs})
 	require.NoError(t, err)
 	assert.Equal(t, 2, strings.Count(manifest, "apiVersion: monitoring.coreos.com/v1"))
 }
@@ -240,9 +239,9 @@ func TestMonitorsNeedTheirAPI(t *testing.T) {
 func TestRenderIsTheSameEachTime(t *testing.T) {
 	t.Parallel()
 	values := filepath.Join(chart.Dir(), "ci", "everything-values.yaml")
-	first, err := chart.Template(t, nil, "--values", values)
+	first, err := chart.Template(t, chart.Options{Files: []string{values}})
 	require.NoError(t, err)
-	second, err := chart.Template(t, nil, "--values", values)
+	second, err := chart.Template(t, chart.Options{Files: []string{values}})
 	require.NoError(t, err)
 	assert.Equal(t, first, second)
 }

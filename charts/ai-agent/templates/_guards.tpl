@@ -56,12 +56,27 @@ to set. guards.yaml calls them all and renders nothing.
 {{- $total }}
 {{- end }}
 
+{{/*
+Seconds that an annotation of an ingress controller waits, or nothing where it says no such thing:
+(dict "name" NAME "value" VALUE). A list of ALB attributes replaces the chart's, and without one of
+its own the ALB waits 60 s.
+*/}}
+{{- define "ai-agent.annotationSeconds" -}}
+{{- if regexMatch "^nginx.ingress.kubernetes.io/proxy-(read|send)-timeout$" .name }}
+{{- int .value }}
+{{- else if hasSuffix "/timeout-server" .name }}
+{{- regexMatch "^[0-9]+$" .value | ternary (div (int .value) 1000) (include "ai-agent.seconds" .value) }}
+{{- else if eq .name "alb.ingress.kubernetes.io/load-balancer-attributes" }}
+{{- regexFind "idle_timeout.timeout_seconds=[0-9]+" .value | trimPrefix "idle_timeout.timeout_seconds=" | default "60" }}
+{{- end }}
+{{- end }}
+
 {{- define "ai-agent.guardTimeouts" -}}
 {{- $run := int .Values.agent.maxRunSeconds }}
-{{- range $name := list "nginx.ingress.kubernetes.io/proxy-read-timeout" "nginx.ingress.kubernetes.io/proxy-send-timeout" }}
-{{- $value := get $.Values.ingress.annotations $name }}
-{{- if and $value (lt (int $value) $run) }}
-{{- fail (printf "ingress.annotations %s %s would cut a run of agent.maxRunSeconds %d. Set it to at least %d, or leave it out: the chart derives it." $name $value $run $run) }}
+{{- range $name, $value := .Values.ingress.annotations }}
+{{- $seconds := include "ai-agent.annotationSeconds" (dict "name" $name "value" $value) }}
+{{- if and $seconds (lt (int $seconds) $run) }}
+{{- fail (printf "ingress.annotations %s %s would cut a run of agent.maxRunSeconds %d. Set it to at least %d seconds, or leave it out: the chart derives it." $name $value $run $run) }}
 {{- end }}
 {{- end }}
 {{- range $name, $value := .Values.httpRoute.timeouts }}

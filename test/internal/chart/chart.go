@@ -1,134 +1,136 @@
-// Package chart renders charts/ai-agent and reads what came out, strictly: an
-// unknown field, a wrong kind or a key given twice is an error.
+// Package chart renders a Helm chart in process, as the helm command does, and
+// reads what came out, strictly: an unknown field, a wrong kind or a key given
+// twice is an error.
 package chart
 
 import (
-	"bufio"
-	"bytes"
-	"errors"
+	"cmp"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
-	"testing"
 
-	"github.com/gruntwork-io/terratest/modules/helm"
-	"github.com/gruntwork-io/terratest/modules/logger"
-	"github.com/stretchr/testify/require"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/serializer"
-	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
-	"k8s.io/client-go/kubernetes/scheme"
-	"sigs.k8s.io/yaml"
+	"helm.sh/helm/v3/pkg/action"
+	"helm.sh/helm/v3/pkg/chart"
+	"helm.sh/helm/v3/pkg/chart/loader"
+	"helm.sh/helm/v3/pkg/chartutil"
+	"helm.sh/helm/v3/pkg/cli/values"
+	kubefake "helm.sh/helm/v3/pkg/kube/fake"
+	"helm.sh/helm/v3/pkg/release"
+	"helm.sh/helm/v3/pkg/storage"
+	"helm.sh/helm/v3/pkg/storage/driver"
 
 	"ai-agent/test/internal/repo"
 )
 
-// Dir returns the chart's folder.
+// KubeVersion is the version of Kubernetes that a render is for unless it says
+// another: the one that bin/helm takes too.
+const KubeVersion = "v1.37.0"
+
+// MonitoringAPIs are those of the Prometheus operator, without which the chart
+// makes no monitor and no alert.
+var MonitoringAPIs = []string{
+	"monitoring.coreos.com/v1/PodMonitor",
+	"monitoring.coreos.com/v1/PrometheusRule",
+	"monitoring.coreos.com/v1/ServiceMonitor",
+}
+
+// Dir returns the folder of the chart ai-agent.
 func Dir() string { return repo.Path("charts", "ai-agent") }
 
 // Values are single values as `helm --set-json` takes them: a dotted path and JSON.
 type Values map[string]string
 
-// Objects are the objects of one render, typed.
-type Objects []runtime.Object
-
-// Render renders the release ai-agent with the helm command and the given
-// further arguments of it. A render that fails, or a manifest that does not
-// decode strictly, fails the test.
-func Render(t *testing.T, values Values, args ...string) Objects {
-	t.Helper()
-	manifest, err := Template(t, values, args...)
-	require.NoError(t, err)
-	objects, err := Decode(manifest)
-	require.NoError(t, err)
-	return objects
+// Options are what a render can be told. The zero value renders the chart's own
+// values.
+type Options struct {
+	Files       []string // of values; later ones win
+	Set         Values   // over the files
+	KubeVersion string   // the constant KubeVersion if empty
+	APIVersions []string // that the cluster has beyond Kubernetes' own
 }
 
-// Template returns the manifest that Render decodes, or helm's error.
-func Template(t *testing.T, values Values, args ...string) (string, error) {
-	options := &helm.Options{SetJSONValues: values, Logger: logger.Discard}
-	return helm.RenderTemplateContextE(t, t.Context(), options, Dir(), "ai-agent", nil, args...)
+// Chart is a chart that was read once, to be rendered many times, also at the
+// same time.
+type Chart struct {
+	files []*loader.BufferedFile
 }
 
-// customResources are the API groups that the chart has objects of and that
-// are not Kubernetes' own. Their objects stay untyped.
-var customResources = map[string]bool{
-	"bitnami.com":                true,
-	"cloud.google.com":           true,
-	"external-secrets.io":        true,
-	"gateway.networking.k8s.io":  true,
-	"monitoring.coreos.com":      true,
-	"secrets-store.csi.x-k8s.io": true,
-}
-
-// Decode reads a manifest of one or more YAML documents into the types of
-// k8s.io/api, custom resources into unstructured ones. Empty documents are left
-// out.
-func Decode(manifest string) (Objects, error) {
-	decoder := serializer.NewCodecFactory(scheme.Scheme, serializer.EnableStrict).UniversalDeserializer()
-	documents := utilyaml.NewYAMLReader(bufio.NewReader(strings.NewReader(manifest)))
-	var objects Objects
-	for {
-		document, err := documents.Read()
-		if errors.Is(err, io.EOF) {
-			return objects, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		if isEmpty(document) {
-			continue
-		}
-		object, err := decodeOne(decoder, document)
-		if err != nil {
-			return nil, fmt.Errorf("%w in:\n%s", err, document)
-		}
-		objects = append(objects, object)
-	}
-}
-
-func decodeOne(decoder runtime.Decoder, document []byte) (runtime.Object, error) {
-	object, _, err := decoder.Decode(document, nil, nil)
-	if !runtime.IsNotRegisteredError(err) {
-		return object, err
-	}
-	custom := &unstructured.Unstructured{}
-	if err := yaml.UnmarshalStrict(document, &custom.Object); err != nil {
+// Load reads a chart's folder or its packaged archive.
+func Load(path string) (*Chart, error) {
+	loaded, err := loader.Load(path)
+	if err != nil {
 		return nil, err
 	}
-	if !customResources[custom.GroupVersionKind().Group] {
+	c := &Chart{}
+	for _, file := range loaded.Raw {
+		c.files = append(c.files, &loader.BufferedFile{Name: file.Name, Data: file.Data})
+	}
+	return c, nil
+}
+
+// Metadata returns what Chart.yaml says.
+func (c *Chart) Metadata() (*chart.Metadata, error) {
+	loaded, err := loader.LoadFiles(c.files)
+	if err != nil {
 		return nil, err
 	}
-	return custom, nil
+	return loaded.Metadata, nil
 }
 
-// isEmpty reports whether a document holds nothing but comments.
-func isEmpty(document []byte) bool {
-	for line := range bytes.Lines(document) {
-		line = bytes.TrimSpace(line)
-		if len(line) > 0 && line[0] != '#' && !bytes.Equal(line, []byte("---")) {
-			return false
-		}
+// Render returns the manifest of the release ai-agent in the namespace default,
+// byte for byte as `helm template` prints it. The error is helm's.
+func (c *Chart) Render(options Options) (string, error) {
+	rendered, err := c.release(options)
+	if err != nil {
+		return "", err
 	}
-	return true
-}
-
-// All returns the objects of one type.
-func All[T runtime.Object](objects Objects) []T {
-	var found []T
-	for _, object := range objects {
-		if typed, ok := object.(T); ok {
-			found = append(found, typed)
-		}
+	var manifest strings.Builder
+	fmt.Fprintln(&manifest, strings.TrimSpace(rendered.Manifest))
+	for _, hook := range rendered.Hooks {
+		fmt.Fprintf(&manifest, "---\n# Source: %s\n%s\n", hook.Path, hook.Manifest)
 	}
-	return found
+	return manifest.String(), nil
 }
 
-// One returns the only object of its type; none or several fail the test.
-func One[T runtime.Object](t *testing.T, objects Objects) T {
-	t.Helper()
-	found := All[T](objects)
-	require.Lenf(t, found, 1, "objects of type %T", *new(T))
-	return found[0]
+// Notes returns what NOTES.txt says of the release that Render makes.
+func (c *Chart) Notes(options Options) (string, error) {
+	rendered, err := c.release(options)
+	if err != nil {
+		return "", err
+	}
+	return rendered.Info.Notes, nil
+}
+
+func (c *Chart) release(options Options) (*release.Release, error) {
+	given, err := options.values()
+	if err != nil {
+		return nil, err
+	}
+	kube, err := chartutil.ParseKubeVersion(cmp.Or(options.KubeVersion, KubeVersion))
+	if err != nil {
+		return nil, err
+	}
+	loaded, err := loader.LoadFiles(c.files) // anew: a render changes the chart it is given
+	if err != nil {
+		return nil, err
+	}
+	install := action.NewInstall(&action.Configuration{
+		KubeClient: &kubefake.PrintingKubeClient{Out: io.Discard},
+		Releases:   storage.Init(driver.NewMemory()),
+		Log:        func(string, ...any) {},
+	})
+	install.DryRun, install.ClientOnly, install.Replace = true, true, true
+	install.ReleaseName, install.Namespace = "ai-agent", "default"
+	install.KubeVersion, install.APIVersions = kube, options.APIVersions
+	return install.Run(loaded, given)
+}
+
+func (o Options) values() (map[string]any, error) {
+	merged := values.Options{ValueFiles: o.Files}
+	for _, path := range slices.Sorted(maps.Keys(o.Set)) {
+		merged.JSONValues = append(merged.JSONValues, path+"="+o.Set[path])
+	}
+	return merged.MergeValues(nil)
 }

@@ -8,6 +8,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -177,6 +178,14 @@ func (n *Namespace) Helm(t *testing.T, command string, args ...string) (string, 
 	options := &helm.Options{KubectlOptions: n.kubectl(), Logger: logger.Discard}
 	args = append([]string{"--namespace", n.Name}, args...)
 	return helm.RunHelmCommandAndGetOutputContextE(t, t.Context(), options, command, args...)
+}
+
+// RunHelm runs a command of helm or helm4 in the namespace and returns what it
+// wrote.
+func (n *Namespace) RunHelm(t *testing.T, binary string, args ...string) (string, error) {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), binary, append(args, "--namespace", n.Name, "--kube-context", n.context)...).CombinedOutput()
+	return string(out), err
 }
 
 // Kubectl runs a kubectl command in the namespace and returns what it wrote.

@@ -1,0 +1,83 @@
+package chart
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/serializer"
+	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
+	"k8s.io/client-go/kubernetes/scheme"
+	"sigs.k8s.io/yaml"
+)
+
+// Objects are the objects of one render, typed.
+type Objects []runtime.Object
+
+// customResources are the API groups that the chart has objects of and that
+// are not Kubernetes' own. Their objects stay untyped.
+var customResources = map[string]bool{
+	"bitnami.com":                true,
+	"cloud.google.com":           true,
+	"external-secrets.io":        true,
+	"gateway.networking.k8s.io":  true,
+	"monitoring.coreos.com":      true,
+	"secrets-store.csi.x-k8s.io": true,
+}
+
+// Decode reads a manifest of one or more YAML documents into the types of
+// k8s.io/api, custom resources into unstructured ones. Empty documents are left
+// out.
+func Decode(manifest string) (Objects, error) {
+	decoder := serializer.NewCodecFactory(scheme.Scheme, serializer.EnableStrict).UniversalDeserializer()
+	documents := utilyaml.NewYAMLReader(bufio.NewReader(strings.NewReader(manifest)))
+	var objects Objects
+	for {
+		document, err := documents.Read()
+		if errors.Is(err, io.EOF) {
+			return objects, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if isEmpty(document) {
+			continue
+		}
+		object, err := decodeOne(decoder, document)
+		if err != nil {
+			return nil, fmt.Errorf("%w in:\n%s", err, document)
+		}
+		objects = append(objects, object)
+	}
+}
+
+func decodeOne(decoder runtime.Decoder, document []byte) (runtime.Object, error) {
+	object, _, err := decoder.Decode(document, nil, nil)
+	if !runtime.IsNotRegisteredError(err) {
+		return object, err
+	}
+	custom := &unstructured.Unstructured{}
+	if err := yaml.UnmarshalStrict(document, &custom.Object); err != nil {
+		return nil, err
+	}
+	if !customResources[custom.GroupVersionKind().Group] {
+		return nil, err
+	}
+	return custom, nil
+}
+
+// isEmpty reports whether a document holds nothing but comments.
+func isEmpty(document []byte) bool {
+	for line := range bytes.Lines(document) {
+		line = bytes.TrimSpace(line)
+		if len(line) > 0 && line[0] != '#' && !bytes.Equal(line, []byte("---")) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,183 @@
+package check
+
+import (
+	"os"
+	"path"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"ai-agent/test/internal/chart"
+	"ai-agent/test/internal/repo"
+)
+
+func TestMain(m *testing.M) {
+	if err := repo.UseTools("kube-score"); err != nil {
+		panic(err)
+	}
+	os.Exit(m.Run())
+}
+
+// defaults is the chart's own render, with the seed's Ingress, a route and a
+// sidecar: what every check must be content with.
+func defaults(t *testing.T) string {
+	t.Helper()
+	manifest, err := chart.Template(t, chart.Options{Set: chart.Values{
+		"ingress.hosts":        `[{"host": "agent.example.com"}]`,
+		"httpRoute.enabled":    "true",
+		"httpRoute.parentRefs": `[{"name": "public"}]`,
+		"schedules.a":          `{"schedule": "@daily", "task": "a"}`,
+	}})
+	require.NoError(t, err)
+	return manifest
+}
+
+func run(t *testing.T, manifest string) []Finding {
+	t.Helper()
+	set, err := New()
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, set.Close()) })
+	objects, err := chart.Decode(manifest)
+	require.NoError(t, err)
+	findings, err := set.Run(t.Context(), Subject{Manifest: manifest, Objects: objects})
+	require.NoError(t, err)
+	return findings
+}
+
+func TestDefaultsPassEveryCheck(t *testing.T) {
+	t.Parallel()
+	assert.Empty(t, run(t, defaults(t)))
+}
+
+// Parts of the Deployment, as they are rendered.
+const (
+	startupProbe = `          startupProbe:
+            failureThreshold: 65
+            httpGet:
+              path: /health
+              port: http
+            periodSeconds: 1
+            terminationGracePeriodSeconds: 10
+            timeoutSeconds: 1
+`
+	envFromBoth = `          envFrom:
+            - configMapRef:
+                name: ai-agent-config
+            - secretRef:
+                name: ai-agent-secrets
+`
+)
+
+// One defect for each check, put into a manifest that passes all of them.
+func TestEachCheckFindsItsDefect(t *testing.T) {
+	t.Parallel()
+	for id, defects := range map[string]map[string][2]string{
+		"schema": {
+			"a route's field misspelt": {"backendRequest:", "backendRequests:"},
+			"no percentage":            {"maxSurge: 1", "maxSurge: 1\n      maxSurges: 1"},
+		},
+		"pod-security": {
+			"privileges":  {"allowPrivilegeEscalation: false", "allowPrivilegeEscalation: true"},
+			"root":        {"runAsNonRoot: true", "runAsNonRoot: false"},
+			"host's PIDs": {"enableServiceLinks: false", "hostPID: true"},
+		},
+		"practice-requests-and-limits": {
+			"no memory limit": {"memory: 2Gi", "nvidia.com/gpu: 1"},
+			"no CPU request":  {"cpu: 500m\n", "nvidia.com/gpu: 1\n"},
+		},
+		"practice-three-probes":    {"no startup probe": {startupProbe, ""}},
+		"practice-slow-scale-down": {"half and more": {"- periodSeconds: 120\n        type: Pods\n        value: 1", "- {periodSeconds: 15, type: Percent, value: 100}"}},
+		"practice-env-from":        {"one by one": {envFromBoth, "          env: [{name: A, value: a}]\n"}},
+		"practice-pinned-image":    {"no tag": {"ai-agent:1.0.0", "registry:5000/ai-agent"}},
+		"practice-disruption-budget": {
+			"of other pods": {"unhealthyPodEvictionPolicy: AlwaysAllow\n  selector:\n    matchLabels:\n      app: ai-agent", "unhealthyPodEvictionPolicy: AlwaysAllow\n  selector:\n    matchLabels:\n      app: other"},
+			"of all pods":   {"minAvailable: 1", "minAvailable: 2"},
+		},
+		"pitfall-memory-limit": {"512Mi": {"memory: 2Gi", "memory: 512Mi"}},
+		"pitfall-readiness":    {"as liveness": {"path: /ready", "path: /health"}},
+		"pitfall-latest-tag":   {"latest": {"ai-agent:1.0.0", "ai-agent:latest"}},
+		"pitfall-short-timeouts": {
+			"nginx": {`proxy-read-timeout: "300"`, `proxy-read-timeout: "60"`},
+			"route": {"request: 330s", "request: 15s"},
+		},
+		"pitfall-scale-down-window": {"a minute": {"stabilizationWindowSeconds: 300", "stabilizationWindowSeconds: 60"}},
+		"pitfall-secrets-in-configmaps": {
+			"by its name": {"MODEL_NAME:", "MODEL_KEY:"},
+			"in a URL":    {"postgresql://postgres", "postgresql://me:secret@postgres"},
+		},
+		"kube-score": {"writable root": {"readOnlyRootFilesystem: true", "readOnlyRootFilesystem: false"}},
+	} {
+		for name, defect := range defects {
+			t.Run(id+"/"+name, func(t *testing.T) {
+				t.Parallel()
+				manifest := defaults(t)
+				broken := strings.ReplaceAll(manifest, defect[0], defect[1])
+				require.NotEqual(t, manifest, broken, "the defect is in the manifest")
+				var found []string
+				for _, finding := range runOnly(t, id, broken) {
+					assert.NotEmpty(t, finding.Object)
+					assert.NotEmpty(t, finding.Problem)
+					assert.NotEmpty(t, finding.Fix)
+					found = append(found, finding.Check)
+				}
+				assert.Contains(t, found, id)
+			})
+		}
+	}
+}
+
+// runOnly runs one check over what may not decode.
+func runOnly(t *testing.T, id, manifest string) []Finding {
+	t.Helper()
+	set, err := New()
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, set.Close()) })
+	objects, _ := chart.Decode(manifest) // a defect that only a schema sees need not decode
+	for _, check := range set.Checks {
+		if check.ID == id {
+			findings, err := check.Run(t.Context(), Subject{Manifest: manifest, Objects: objects})
+			require.NoError(t, err)
+			return findings
+		}
+	}
+	t.Fatalf("no check %s", id)
+	return nil
+}
+
+// An exemption that nothing needs any more hides what comes next.
+func TestEachExemptionIsNeeded(t *testing.T) {
+	t.Parallel()
+	manifest, err := chart.Template(t, chart.Options{Files: []string{repo.Path("charts", "ai-agent", "environments", "development.yaml")}})
+	require.NoError(t, err)
+	scores, err := runKubeScore(t.Context(), manifest)
+	require.NoError(t, err)
+	for _, e := range exemptions {
+		needed := false
+		for _, object := range scores {
+			for _, check := range object.Checks {
+				matches, err := path.Match(e.object, object.object())
+				require.NoError(t, err)
+				needed = needed || matches && check.Check.ID == e.check && check.Grade < gradeAllOK && !check.Skipped
+			}
+		}
+		assert.True(t, needed, "%s of %s", e.check, e.object)
+		assert.NotEmpty(t, e.reason)
+	}
+}
+
+func TestEachCheckHasADefect(t *testing.T) {
+	t.Parallel()
+	set, err := New()
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, set.Close()) })
+	text, err := os.ReadFile(repo.Path("test", "internal", "check", "check_test.go"))
+	require.NoError(t, err)
+	seen := map[string]bool{}
+	for _, check := range set.Checks {
+		assert.Contains(t, string(text), `"`+check.ID+`":`)
+		assert.False(t, seen[check.ID], check.ID)
+		seen[check.ID] = true
+	}
+}

@@ -1,0 +1,162 @@
+package live
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	appsv1 "k8s.io/api/apps/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/watch"
+
+	"ai-agent/test/internal/chart"
+	"ai-agent/test/internal/cluster"
+)
+
+// off is a release of four pods with no autoscaler.
+const off = "resources.requests.cpu=50m,resources.requests.memory=64Mi,autoscaling.enabled=false,replicaCount=4"
+
+// Switching the autoscaler on takes no pod away, nor does an upgrade of a
+// release that it has scaled: with Helm 3, and with Helm 4, which applies on the
+// server's side and may conflict.
+func TestUpgradeKeepsTheAutoscalersPods(t *testing.T) {
+	t.Parallel()
+	for _, helm := range []string{"helm", "helm4"} {
+		t.Run(helm, func(t *testing.T) {
+			t.Parallel()
+			n := kind.Namespace(t)
+			out, err := n.RunHelm(t, helm, "install", "ai-agent", chart.Dir(), "--wait", "--set", off)
+			require.NoError(t, err, out)
+
+			replicas := recordReplicas(t, n)
+			busy := "autoscaling.enabled=true,autoscaling.maxReplicas=6,args={serve,--fault=burn-cpu},resources.limits.cpu=100m"
+			out, err = n.RunHelm(t, helm, "upgrade", "ai-agent", chart.Dir(), "--reuse-values", "--wait", "--set", busy)
+			require.NoError(t, err, out)
+			cluster.Eventually(t, "the autoscaler's 6 pods", 4*time.Minute, func() error {
+				if seen := replicas(); slices.Max(seen) != 6 {
+					return fmt.Errorf("replicas so far: %v", seen)
+				}
+				return nil
+			})
+			out, err = n.RunHelm(t, helm, "upgrade", "ai-agent", chart.Dir(), "--reuse-values", "--wait", "--set", "config.LOG_LEVEL=DEBUG")
+			require.NoError(t, err, out)
+			seen := replicas()
+			assert.True(t, slices.IsSorted(seen), "the number of pods only grew: %v", seen)
+			assert.Equal(t, int32(4), seen[0])
+			assert.Equal(t, int32(6), seen[len(seen)-1])
+		})
+	}
+}
+
+// Control: a chart that leaves `replicas` out under an autoscaler, as most do.
+// Helm 3 then resets a running release to one pod.
+func TestUpgradeWithoutTheLiveCountFallsToOnePod(t *testing.T) {
+	t.Parallel()
+	folder := filepath.Join(t.TempDir(), "ai-agent")
+	require.NoError(t, os.CopyFS(folder, os.DirFS(chart.Dir())))
+	template := filepath.Join(folder, "templates", "_replicas.tpl")
+	text, err := os.ReadFile(template)
+	require.NoError(t, err)
+	without := strings.Replace(string(text), `{{- dig "spec" "replicas" "" $live }}`, "", 1)
+	require.NotEqual(t, string(text), without)
+	require.NoError(t, os.WriteFile(template, []byte(without), 0o600))
+
+	n := kind.Namespace(t)
+	out, err := n.RunHelm(t, "helm", "install", "ai-agent", folder, "--wait", "--set", off)
+	require.NoError(t, err, out)
+	replicas := recordReplicas(t, n)
+	out, err = n.RunHelm(t, "helm", "upgrade", "ai-agent", folder, "--reuse-values", "--set", "autoscaling.enabled=true")
+	require.NoError(t, err, out)
+	cluster.Eventually(t, "a fall to one pod", time.Minute, func() error {
+		if seen := replicas(); slices.Min(seen) != 1 {
+			return fmt.Errorf("replicas so far: %v", seen)
+		}
+		return nil
+	})
+}
+
+// recordReplicas watches how many pods the Deployment asks for; what it returns
+// tells every number so far, each change once.
+func recordReplicas(t *testing.T, n *cluster.Namespace) func() []int32 {
+	t.Helper()
+	changes, err := n.Client.AppsV1().Deployments(n.Name).Watch(t.Context(), metav1.ListOptions{FieldSelector: "metadata.name=ai-agent"})
+	require.NoError(t, err)
+	t.Cleanup(changes.Stop)
+	var seen []int32
+	take := func(event watch.Event) {
+		deployment, ok := event.Object.(*appsv1.Deployment)
+		if ok && (len(seen) == 0 || seen[len(seen)-1] != *deployment.Spec.Replicas) {
+			seen = append(seen, *deployment.Spec.Replicas)
+		}
+	}
+	take(<-changes.ResultChan())
+	return func() []int32 {
+		for {
+			select {
+			case event, open := <-changes.ResultChan():
+				require.True(t, open, "the watch ended early")
+				take(event)
+			default:
+				return slices.Clone(seen)
+			}
+		}
+	}
+}
+
+// A Secret of the user's that was rotated reaches the pods with the next
+// `helm upgrade`; one that was not replaces no pod.
+func TestRotatedSecretRollsThePods(t *testing.T) {
+	t.Parallel()
+	n := kind.Namespace(t)
+	out, err := n.Kubectl(t, "create", "secret", "generic", "mine", "--from-literal=OPENAI_API_KEY=old")
+	require.NoError(t, err, out)
+	values := maps.Clone(small)
+	values["secret.existingSecret"] = `"mine"`
+	n.Install(t, "ai-agent", values)
+	before := uids(t, n)
+
+	upgrade := func() {
+		out, err := n.Helm(t, "upgrade", "ai-agent", chart.Dir(), "--reuse-values", "--wait", "--timeout=3m")
+		require.NoError(t, err, out)
+	}
+	upgrade()
+	assert.Equal(t, before, uids(t, n), "nothing was rotated")
+
+	out, err = n.Kubectl(t, "patch", "secret", "mine", "--patch", `{"stringData": {"ROTATED": "yes"}}`)
+	require.NoError(t, err, out)
+	out, err = n.Kubectl(t, "exec", "deployment/ai-agent", "--", "/agent", "check", "--env=ROTATED")
+	require.Error(t, err, "a running pod must not know yet: %s", out)
+	upgrade()
+	cluster.Eventually(t, "only new pods", time.Minute, func() error {
+		for _, uid := range uids(t, n) {
+			if slices.Contains(before, uid) {
+				return errors.New("an old one is still there")
+			}
+		}
+		return nil
+	})
+	out, err = n.Kubectl(t, "exec", "deployment/ai-agent", "--", "/agent", "check", "--env=ROTATED")
+	require.NoError(t, err, out)
+}
+
+// uids names the serving pods that are not about to end.
+func uids(t *testing.T, n *cluster.Namespace) []types.UID {
+	t.Helper()
+	var uids []types.UID
+	for _, pod := range n.Pods(t, "ai-agent") {
+		if pod.DeletionTimestamp == nil {
+			uids = append(uids, pod.UID)
+		}
+	}
+	slices.Sort(uids)
+	return uids
+}

@@ -1,0 +1,46 @@
+package render
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"ai-agent/test/internal/chart"
+)
+
+// What a user is told after an install, and only when it concerns them.
+func TestNotes(t *testing.T) {
+	t.Parallel()
+	c, err := chart.Load(chart.Dir())
+	require.NoError(t, err)
+	plain, err := c.Notes(chart.Options{})
+	require.NoError(t, err)
+	assert.Contains(t, plain, "--wait --timeout 19m")
+	assert.Contains(t, plain, "has 330 s to finish them")
+	assert.Contains(t, plain, "get hpa ai-agent-hpa --watch")
+	assert.NotContains(t, plain, "WARNING")
+
+	for name, tc := range map[string]struct {
+		set  chart.Values
+		says string
+	}{
+		"600 s and no more":  {chart.Values{"agent.maxRunSeconds": "600"}, "has 630 s to finish them"},
+		"long runs":          {chart.Values{"agent.maxRunSeconds": "601"}, "WARNING: runs of more than 600 s are cut by node autoscalers"},
+		"secrets in values":  {chart.Values{"secret.stringData": `{"OPENAI_API_KEY": "a"}`}, "WARNING: secret.stringData is for development"},
+		"Traefik":            {chart.Values{"ingress.className": `"traefik"`, "ingress.hosts": `[{"host": "a.example.com"}]`}, "respondingTimeouts.readTimeout=330s"},
+		"a run over an ALB":  {chart.Values{"ingress.className": `"alb"`, "ingress.hosts": `[{"host": "a.example.com"}]`, "agent.maxRunSeconds": "5000"}, "for 4000 s at most"},
+		"no operator":        {chart.Values{"serviceMonitor.enabled": "true"}, "this cluster has no ServiceMonitor"},
+		"a host":             {chart.Values{"ingress.hosts": `[{"host": "a.example.com"}]`}, "http://a.example.com"},
+		"a host with TLS":    {chart.Values{"ingress.hosts": `[{"host": "a.example.com"}]`, "ingress.tls": `[{"secretName": "a"}]`}, "https://a.example.com"},
+		"the sample's image": {nil, "image.repository, image.tag"},
+		"the sample's model": {nil, "config.OPENAI_BASE_URL"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			notes, err := c.Notes(chart.Options{Set: tc.set})
+			require.NoError(t, err)
+			assert.Contains(t, notes, tc.says)
+		})
+	}
+}
