@@ -84,6 +84,8 @@ func TestIngressTimeoutsByController(t *testing.T) {
 				"agent.maxRunSeconds": "600",
 				"ingress.className":   fmt.Sprintf("%q", class),
 				"ingress.hosts":       `[{"host": "agent.example.com"}]`,
+
+				"networkPolicy.ingress.from": `[{"ipBlock": {"cidr": "10.0.0.0/16"}}]`,
 			})
 			assert.Equal(t, want, chart.One[*networkingv1.Ingress](t, objects).Annotations)
 			configs := chart.All[*unstructured.Unstructured](objects)

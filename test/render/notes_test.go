@@ -29,7 +29,7 @@ func TestNotes(t *testing.T) {
 		"long runs":          {chart.Values{"agent.maxRunSeconds": "601"}, "WARNING: runs of more than 600 s are cut by node autoscalers"},
 		"secrets in values":  {chart.Values{"secret.stringData": `{"OPENAI_API_KEY": "a"}`}, "WARNING: secret.stringData is for development"},
 		"Traefik":            {chart.Values{"ingress.className": `"traefik"`, "ingress.hosts": `[{"host": "a.example.com"}]`}, "respondingTimeouts.readTimeout=330s"},
-		"a run over an ALB":  {chart.Values{"ingress.className": `"alb"`, "ingress.hosts": `[{"host": "a.example.com"}]`, "agent.maxRunSeconds": "5000"}, "for 4000 s at most"},
+		"a run over an ALB":  {chart.Values{"ingress.className": `"alb"`, "ingress.hosts": `[{"host": "a.example.com"}]`, "agent.maxRunSeconds": "5000", "networkPolicy.enabled": "false"}, "for 4000 s at most"},
 		"no operator":        {chart.Values{"serviceMonitor.enabled": "true"}, "this cluster has no ServiceMonitor"},
 		"a host":             {chart.Values{"ingress.hosts": `[{"host": "a.example.com"}]`}, "http://a.example.com"},
 		"a host with TLS":    {chart.Values{"ingress.hosts": `[{"host": "a.example.com"}]`, "ingress.tls": `[{"secretName": "a"}]`}, "https://a.example.com"},

@@ -61,6 +61,8 @@ func TestRefused(t *testing.T) {
 		"route without gateway":     {chart.Values{"httpRoute.enabled": "true"}, "Set httpRoute.parentRefs"},
 		"LoadBalancer and policy":   {chart.Values{"service.type": `"LoadBalancer"`}, "Add an ipBlock"},
 		"NodePort and policy":       {chart.Values{"service.type": `"NodePort"`}, "they would be dropped"},
+		"ALB and policy":            {chart.Values{"ingress.hosts": ingress, "ingress.className": `"alb"`}, "the load balancer of ingress.className alb"},
+		"GKE and policy":            {chart.Values{"ingress.hosts": ingress, "ingress.className": `"gce-internal"`}, "Add an ipBlock"},
 		"long schedule name":        {chart.Values{"schedules.a-name-of-forty-four-characters-is-too-long-x": `{"schedule": "@daily", "task": "a"}`}, "Kubernetes allows 52"},
 		"bad schedule name":         {chart.Values{"schedules.Daily": `{"schedule": "@daily", "task": "a"}`}, "lower-case letters"},
 		"short job deadline":        {chart.Values{"schedules.a": `{"schedule": "@daily", "task": "a", "activeDeadlineSeconds": 60}`}, "activeDeadlineSeconds 60 would cut a run"},

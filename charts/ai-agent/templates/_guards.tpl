@@ -163,8 +163,12 @@ its own the ALB waits 60 s.
 {{- if and .httpRoute.enabled (not .httpRoute.parentRefs) }}
 {{- fail "httpRoute has no gateway to attach to. Set httpRoute.parentRefs, for example to a list with name: my-gateway." }}
 {{- end }}
-{{- if and .networkPolicy.enabled (ne .service.type "ClusterIP") (not (toJson .networkPolicy.ingress.from | contains "ipBlock")) }}
-{{- fail (printf "service.type %s brings clients from outside of the cluster, and networkPolicy.ingress.from names pods only: they would be dropped. Add an ipBlock with their range to networkPolicy.ingress.from." .service.type) }}
+{{- $outside := "" }}
+{{- if has (include "ai-agent.ingressController" $) (list "alb" "gce") }}{{ $outside = printf "the load balancer of ingress.className %s" .ingress.className }}{{ end }}
+{{- if ne .service.type "ClusterIP" }}{{ $outside = printf "service.type %s" .service.type }}{{ end }}
+{{- $named := toJson (list .networkPolicy.ingress.from .networkPolicy.extraIngress) | contains "ipBlock" }}
+{{- if and .networkPolicy.enabled $outside (not $named) }}
+{{- fail (printf "%s brings clients from outside of the cluster, and networkPolicy.ingress.from names pods only: they would be dropped. Add an ipBlock with their range to networkPolicy.ingress.from." $outside) }}
 {{- end }}
 {{- if and .secret.mountPath (eq .secret.mountPath "/tmp") }}
 {{- fail "secret.mountPath is /tmp, where the writable volume lies. Set it to a path of its own such as /var/run/secrets/ai-agent." }}
