@@ -24,3 +24,4 @@ for crd in $CUSTOM_RESOURCES; do
 done
 (cd "$chart" && helm-values-schema-json)
 helm-docs --log-level warning --chart-search-root charts --sort-values-order file
+go test ./test/render -run TestGolden -update >/dev/null

@@ -2,6 +2,7 @@ package render
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -92,7 +93,7 @@ var effects = map[string]effect{
 	"strategy":             {set: `{"rollingUpdate": {"maxSurge": 2}}`, in: deployment, at: ".spec.strategy.rollingUpdate.maxSurge", reads: "2"},
 	"revisionHistoryLimit": {set: "2", in: deployment, at: ".spec.revisionHistoryLimit", reads: "2"},
 
-	"autoscaling.enabled":                           {set: "false", in: hpa, at: ".metadata.name", reads: "(no such object)"},
+	"autoscaling.enabled":                           {set: "false", in: hpa, at: ".metadata.name", reads: noObject},
 	"autoscaling.minReplicas":                       {set: "3", in: hpa, at: ".spec.minReplicas", reads: "3"},
 	"autoscaling.maxReplicas":                       {set: "4", in: hpa, at: ".spec.maxReplicas", reads: "4"},
 	"autoscaling.targetCPUUtilizationPercentage":    {set: "50", in: hpa, at: ".spec.metrics[0].resource.target.averageUtilization", reads: "50"},
@@ -100,7 +101,7 @@ var effects = map[string]effect{
 	"autoscaling.metrics":                           {set: `[{"type": "Pods", "pods": {"metric": {"name": "agent_runs_in_flight"}, "target": {"type": "AverageValue", "averageValue": "5"}}}]`, in: hpa, at: ".spec.metrics[2].pods.metric.name", reads: "agent_runs_in_flight"},
 	"autoscaling.behavior":                          {set: `{"scaleUp": {"stabilizationWindowSeconds": 0}}`, in: hpa, at: ".spec.behavior.scaleUp.stabilizationWindowSeconds", reads: "0"},
 
-	"podDisruptionBudget.enabled":                    {set: "false", in: "PodDisruptionBudget/ai-agent", at: ".metadata.name", reads: "(no such object)"},
+	"podDisruptionBudget.enabled":                    {set: "false", in: "PodDisruptionBudget/ai-agent", at: ".metadata.name", reads: noObject},
 	"podDisruptionBudget.minAvailable":               {set: `"50%"`, in: "PodDisruptionBudget/ai-agent", at: ".spec.minAvailable", reads: "50%"},
 	"podDisruptionBudget.maxUnavailable":             {set: "1", in: "PodDisruptionBudget/ai-agent", at: ".spec.maxUnavailable", reads: "1"},
 	"podDisruptionBudget.unhealthyPodEvictionPolicy": {set: `"IfHealthyBudget"`, in: "PodDisruptionBudget/ai-agent", at: ".spec.unhealthyPodEvictionPolicy", reads: "IfHealthyBudget"},
@@ -110,7 +111,7 @@ var effects = map[string]effect{
 	"service.trafficDistribution": {set: `"PreferClose"`, in: "Service/ai-agent-service", at: ".spec.trafficDistribution", reads: "PreferClose"},
 	"service.annotations":         {set: `{"a": "b"}`, in: "Service/ai-agent-service", at: ".metadata.annotations.a", reads: "b"},
 
-	"ingress.enabled":     {set: "false", in: "Ingress/ai-agent-ingress", at: ".metadata.name", reads: "(no such object)", given: aHost},
+	"ingress.enabled":     {set: "false", in: "Ingress/ai-agent-ingress", at: ".metadata.name", reads: noObject, given: aHost},
 	"ingress.className":   {set: `"traefik"`, in: "Ingress/ai-agent-ingress", at: ".spec.ingressClassName", reads: "traefik", given: aHost},
 	"ingress.controller":  {set: `"haproxy"`, in: "Ingress/ai-agent-ingress", at: `.metadata.annotations.haproxy\.org/timeout-server`, reads: "300s", given: aHost},
 	"ingress.annotations": {set: `{"a": "b"}`, in: "Ingress/ai-agent-ingress", at: ".metadata.annotations.a", reads: "b", given: aHost},
@@ -124,10 +125,10 @@ var effects = map[string]effect{
 	"httpRoute.timeouts":    {set: `{"request": "10m"}`, in: "HTTPRoute/ai-agent", at: ".spec.rules[0].timeouts.request", reads: "10m", given: aGateway},
 	"httpRoute.annotations": {set: `{"a": "b"}`, in: "HTTPRoute/ai-agent", at: ".metadata.annotations.a", reads: "b", given: aGateway},
 
-	"networkPolicy.enabled":      {set: "false", in: policy, at: ".metadata.name", reads: "(no such object)"},
+	"networkPolicy.enabled":      {set: "false", in: policy, at: ".metadata.name", reads: noObject},
 	"networkPolicy.ingress.from": {set: `[{"podSelector": {"matchLabels": {"a": "b"}}}]`, in: policy, at: ".spec.ingress[0].from[0].podSelector.matchLabels.a", reads: "b"},
 	"networkPolicy.egress.dns":   {set: `[{"ipBlock": {"cidr": "10.0.0.10/32"}}]`, in: policy, at: ".spec.egress[0].to[0].ipBlock.cidr", reads: "10.0.0.10/32"},
-	"networkPolicy.egress.https": {set: "false", in: policy, at: ".spec.egress[4].ports[0].port", reads: "(nothing there)"},
+	"networkPolicy.egress.https": {set: "false", in: policy, at: ".spec.egress[4].ports[0].port", reads: noField},
 	"networkPolicy.extraIngress": {set: `[{"from": [{"ipBlock": {"cidr": "192.0.2.0/24"}}]}]`, in: policy, at: ".spec.ingress[1].from[0].ipBlock.cidr", reads: "192.0.2.0/24"},
 	"networkPolicy.extraEgress":  {set: `[{"to": [{"ipBlock": {"cidr": "192.0.2.0/24"}}]}]`, in: policy, at: ".spec.egress[5].to[0].ipBlock.cidr", reads: "192.0.2.0/24"},
 
@@ -146,7 +147,7 @@ var effects = map[string]effect{
 	"grafanaDashboard.enabled": {set: "true", in: "ConfigMap/ai-agent-dashboard", at: ".metadata.labels.grafana_dashboard", reads: "1"},
 	"grafanaDashboard.labels":  {set: `{"a": "b"}`, in: "ConfigMap/ai-agent-dashboard", at: ".metadata.labels.a", reads: "b", given: chart.Values{"grafanaDashboard.enabled": "true"}},
 
-	"serviceAccount.create":      {set: "false", in: "ServiceAccount/ai-agent", at: ".metadata.name", reads: "(no such object)"},
+	"serviceAccount.create":      {set: "false", in: "ServiceAccount/ai-agent", at: ".metadata.name", reads: noObject},
 	"serviceAccount.automount":   {set: "true", in: deployment, at: pod + ".automountServiceAccountToken", reads: "true"},
 	"serviceAccount.annotations": {set: `{"a": "b"}`, in: "ServiceAccount/ai-agent", at: ".metadata.annotations.a", reads: "b"},
 	"serviceAccount.name":        {set: `"mine"`, in: deployment, at: pod + ".serviceAccountName", reads: "mine"},
@@ -169,7 +170,7 @@ var effects = map[string]effect{
 	"runtimeClassName":          {set: `"nvidia"`, in: deployment, at: pod + ".runtimeClassName", reads: "nvidia"},
 	"podSpec":                   {set: `{"hostUsers": false}`, in: deployment, at: pod + ".hostUsers", reads: "false"},
 
-	"helmTest.enabled": {set: "false", in: "Pod/ai-agent-test-service", at: ".metadata.name", reads: "(no such object)"},
+	"helmTest.enabled": {set: "false", in: "Pod/ai-agent-test-service", at: ".metadata.name", reads: noObject},
 	"helmTest.image":   {set: `"check:1"`, in: "Pod/ai-agent-test-config", at: ".spec.containers[0].image", reads: "check:1"},
 	"helmTest.command": {set: `["/check"]`, in: "Pod/ai-agent-test-policy", at: ".spec.containers[0].command[0]", reads: "/check"},
 
@@ -212,22 +213,33 @@ func (e effect) read(t *testing.T, values chart.Values) string {
 	require.NoError(t, err)
 	objects, err := chart.Decode(manifest)
 	require.NoError(t, err)
+	return field(t, objects, e.in, e.at)
+}
+
+const (
+	noObject = "(no such object)"
+	noField  = "(nothing there)"
+)
+
+// field returns what a JSONPath, without its braces, finds in the object Kind/name.
+func field(t *testing.T, objects chart.Objects, in, at string) string {
+	t.Helper()
 	for _, object := range objects {
 		content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
 		require.NoError(t, err)
 		metadata, _ := content["metadata"].(map[string]any)
-		if content["kind"] != strings.Split(e.in, "/")[0] || metadata["name"] != strings.Split(e.in, "/")[1] {
+		if in != fmt.Sprintf("%s/%s", content["kind"], metadata["name"]) {
 			continue
 		}
-		path := jsonpath.New(e.at)
-		require.NoError(t, path.Parse("{"+e.at+"}"))
+		path := jsonpath.New(at)
+		require.NoError(t, path.Parse("{"+at+"}"))
 		var found bytes.Buffer
 		if path.Execute(&found, content) != nil {
-			return "(nothing there)"
+			return noField
 		}
 		return found.String()
 	}
-	return "(no such object)"
+	return noObject
 }
 
 // without returns a copy of values that lacks one.

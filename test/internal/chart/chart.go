@@ -4,6 +4,7 @@
 package chart
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/santhosh-tekuri/jsonschema/v6"
 	"helm.sh/helm/v3/pkg/action"
 	"helm.sh/helm/v3/pkg/chart"
 	"helm.sh/helm/v3/pkg/chart/loader"
@@ -54,7 +56,8 @@ type Options struct {
 // Chart is a chart that was read once, to be rendered many times, also at the
 // same time.
 type Chart struct {
-	files []*loader.BufferedFile
+	files  []*loader.BufferedFile
+	schema *jsonschema.Schema // nil where helm must look itself
 }
 
 // Load reads a chart's folder or its packaged archive.
@@ -67,7 +70,34 @@ func Load(path string) (*Chart, error) {
 	for _, file := range loaded.Raw {
 		c.files = append(c.files, &loader.BufferedFile{Name: file.Name, Data: file.Data})
 	}
-	return c, nil
+	if loaded.Schema == nil || len(loaded.Dependencies()) > 0 {
+		return c, nil
+	}
+	c.schema, err = compile(loaded.Schema)
+	return c, err
+}
+
+func compile(schema []byte) (*jsonschema.Schema, error) {
+	parsed, err := jsonschema.UnmarshalJSON(bytes.NewReader(schema))
+	if err != nil {
+		return nil, fmt.Errorf("values.schema.json: %w", err)
+	}
+	compiler := jsonschema.NewCompiler()
+	if err := compiler.AddResource("values.schema.json", parsed); err != nil {
+		return nil, err
+	}
+	return compiler.Compile("values.schema.json")
+}
+
+// fits reports whether values are known to keep the chart's schema. Helm would
+// compile it for each render, which takes as long as the render itself; where
+// they do not keep it, helm looks again and says so in its own words.
+func (c *Chart) fits(loaded *chart.Chart, given map[string]any) bool {
+	if c.schema == nil {
+		return false
+	}
+	merged, err := chartutil.CoalesceValues(loaded, given)
+	return err == nil && c.schema.Validate(merged.AsMap()) == nil
 }
 
 // Metadata returns what Chart.yaml says.
@@ -121,6 +151,7 @@ func (c *Chart) release(options Options) (*release.Release, error) {
 		Releases:   storage.Init(driver.NewMemory()),
 		Log:        func(string, ...any) {},
 	})
+	install.SkipSchemaValidation = c.fits(loaded, given)
 	install.DryRun, install.ClientOnly, install.Replace = true, true, true
 	install.ReleaseName, install.Namespace = "ai-agent", "default"
 	install.KubeVersion, install.APIVersions = kube, options.APIVersions
