@@ -1,7 +1,7 @@
 # The two commands: `make up` and `make test`. Variables on the command line reach
 # the scripts through the environment, which is how make hands them on.
 .DEFAULT_GOAL := help
-.PHONY: help up down test test-render test-down tools bench generate lint clean
+.PHONY: help up down test test-render validate test-down tools bench generate lint clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -19,6 +19,9 @@ test: ## Run every test, the live ones in the cluster ai-agent-test
 
 test-render: tools ## Run the tests that need no cluster
 	@PATH="$(CURDIR)/bin:$$PATH" gotestsum --format testname -- $$(go list ./... | grep -v /test/live)
+
+validate: ## Say what is wrong with values of yours: VALUES="base.yaml my.yaml" [OUTPUT=json|junit|sarif]
+	@scripts/validate.sh
 
 test-down: ## Remove the cluster of `make test`
 	@CLUSTER=ai-agent-test scripts/down.sh

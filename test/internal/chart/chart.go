@@ -109,6 +109,15 @@ func (c *Chart) Metadata() (*chart.Metadata, error) {
 	return loaded.Metadata, nil
 }
 
+// Defaults returns what values.yaml says.
+func (c *Chart) Defaults() (map[string]any, error) {
+	loaded, err := loader.LoadFiles(c.files)
+	if err != nil {
+		return nil, err
+	}
+	return loaded.Values, nil
+}
+
 // Render returns the manifest of the release ai-agent in the namespace default,
 // byte for byte as `helm template` prints it. The error is helm's.
 func (c *Chart) Render(options Options) (string, error) {

@@ -19,17 +19,6 @@ import (
 // Objects are the objects of one render, typed.
 type Objects []runtime.Object
 
-// customResources are the API groups that the chart has objects of and that
-// are not Kubernetes' own. Their objects stay untyped.
-var customResources = map[string]bool{
-	"bitnami.com":                true,
-	"cloud.google.com":           true,
-	"external-secrets.io":        true,
-	"gateway.networking.k8s.io":  true,
-	"monitoring.coreos.com":      true,
-	"secrets-store.csi.x-k8s.io": true,
-}
-
 // Decode reads a manifest of one or more YAML documents into the types of
 // k8s.io/api, custom resources into unstructured ones. Empty documents are left
 // out.
@@ -65,7 +54,7 @@ func decodeOne(decoder runtime.Decoder, document []byte) (runtime.Object, error)
 	if err := yaml.UnmarshalStrict(document, &custom.Object); err != nil {
 		return nil, err
 	}
-	if !customResources[custom.GroupVersionKind().Group] {
+	if scheme.Scheme.IsGroupRegistered(custom.GroupVersionKind().Group) {
 		return nil, err
 	}
 	return custom, nil

@@ -25,11 +25,11 @@ const (
 	Info    Severity = "info"
 )
 
-// rank orders severities, the worst first.
-func (s Severity) rank() int { return slices.Index([]Severity{Error, Warning, Info}, s) }
+// Rank orders severities, the worst first; that of an unknown one is negative.
+func (s Severity) Rank() int { return slices.Index([]Severity{Error, Warning, Info}, s) }
 
 // AtLeast reports whether s is as bad as other or worse.
-func (s Severity) AtLeast(other Severity) bool { return s.rank() <= other.rank() }
+func (s Severity) AtLeast(other Severity) bool { return s.Rank() <= other.Rank() }
 
 // Finding is one thing that is wrong.
 type Finding struct {

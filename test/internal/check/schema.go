@@ -5,15 +5,15 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/yannh/kubeconform/pkg/validator"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"ai-agent/test/internal/chart"
 	"ai-agent/test/schemas"
 )
-
-// noSchema are kinds whose owner publishes none.
-var noSchema = map[string]struct{}{"BackendConfig": {}}
 
 // KubernetesVersions are those that schemas are there for, the oldest first.
 func KubernetesVersions() ([]string, error) {
@@ -46,7 +46,7 @@ func conforms(folder string) (Check, error) {
 			folder + "/{{ .NormalizedKubernetesVersion }}/{{ .ResourceKind }}{{ .KindSuffix }}.json",
 			folder + "/custom/{{ .ResourceKind }}{{ .KindSuffix }}.json",
 		}
-		options := validator.Opts{KubernetesVersion: version, Strict: true, SkipKinds: noSchema}
+		options := validator.Opts{KubernetesVersion: version, Strict: true, IgnoreMissingSchemas: true}
 		if validators[version], err = validator.New(locations, options); err != nil {
 			return Check{}, err
 		}
@@ -57,7 +57,7 @@ func conforms(folder string) (Check, error) {
 		Source:   "Kubernetes' OpenAPI documents, CustomResourceDefinitions",
 		Severity: Error,
 		run: func(ctx context.Context, subject Subject) ([]Finding, error) {
-			return conform(ctx, versions, validators, subject.Manifest), nil
+			return append(conform(ctx, versions, validators, subject.Manifest), unknown(folder, subject.Objects)...), nil
 		},
 	}, nil
 }
@@ -80,6 +80,24 @@ func conform(ctx context.Context, versions []string, validators map[string]valid
 	}
 	for i, finding := range found {
 		found[i].Problem += " (Kubernetes " + strings.Join(in[finding], ", ") + ")"
+	}
+	return found
+}
+
+// unknown tells of custom resources that no schema is there for. Kubernetes' own
+// have been decoded strictly.
+func unknown(folder string, objects chart.Objects) []Finding {
+	var found []Finding
+	for _, object := range chart.All[*unstructured.Unstructured](objects) {
+		kind := object.GroupVersionKind()
+		group, _, _ := strings.Cut(kind.Group, ".")
+		file := strings.ToLower(kind.Kind) + "-" + group + "-" + kind.Version + ".json"
+		if _, err := os.Stat(filepath.Join(folder, "custom", file)); err != nil {
+			found = append(found, Finding{
+				Severity: Info, Object: name(object), Problem: "no schema of " + object.GetAPIVersion() + " is at hand: its fields were not looked at",
+				Fix: "Try it with `kubectl apply --dry-run=server`.",
+			})
+		}
 	}
 	return found
 }
