@@ -32,6 +32,14 @@ var roots = []string{
 	network + "NetworkPolicyEgressRule", network + "NetworkPolicyIngressRule", network + "NetworkPolicyPeer",
 }
 
+// madeByChart are the fields of a pod that templates/_pod.tpl writes: in podSpec
+// they would stand twice.
+var madeByChart = []string{
+	"affinity", "automountServiceAccountToken", "containers", "enableServiceLinks", "imagePullSecrets", "initContainers",
+	"nodeSelector", "priorityClassName", "restartPolicy", "runtimeClassName", "securityContext", "serviceAccount",
+	"serviceAccountName", "terminationGracePeriodSeconds", "tolerations", "topologySpreadConstraints", "volumes",
+}
+
 // kinds are the definitions of the objects that the chart makes.
 var kinds = []string{
 	core + "ConfigMap", core + "Pod", core + "Secret", core + "Service", core + "ServiceAccount",
@@ -43,6 +51,7 @@ var kinds = []string{
 type definition struct {
 	Type                 any                    `json:"type,omitempty"`
 	Format               string                 `json:"format,omitempty"`
+	Pattern              string                 `json:"pattern,omitempty"`
 	Ref                  string                 `json:"$ref,omitempty"` // a full name once read
 	Items                *definition            `json:"items,omitempty"`
 	Properties           map[string]*definition `json:"properties,omitempty"`
@@ -92,6 +101,11 @@ func values(swagger string) error {
 	}
 	// The chart fills in what a pod must have; podSpec only adds to it.
 	taken["PodSpec"].Required = nil
+	// A null takes away what agent.type fills in.
+	taken["Quantity"].Type = []string{"string", "number", "null"}
+	for _, field := range madeByChart {
+		delete(taken["PodSpec"].Properties, field)
+	}
 	out := json.NewEncoder(os.Stdout)
 	out.SetIndent("", " ")
 	return out.Encode(document{Defs: taken})
@@ -135,7 +149,8 @@ func read(swagger string) (map[string]*definition, error) {
 	}
 	for name, d := range file.Definitions {
 		if strings.HasSuffix(name, ".Quantity") {
-			d.Type = []string{"string", "number"} // 1 and "1" are the same amount
+			d.Type = []string{"string", "number"}                                            // 1 and "1" are the same amount
+			d.Pattern = `^([0-9]{1,18}(\.[0-9]{1,9})?)([KMGTPE]i|[numkMGTPE]|e[0-9]{1,2})?$` // a longer one takes Kubernetes minutes to read
 		}
 		d.walk(tighten)
 	}

@@ -124,6 +124,7 @@ func TestRunStreamsTheModelsAnswer(t *testing.T) {
 	assert.Equal(t, "You asked: count to five", answer)
 
 	assert.Equal(t, "1", p.metric(t, `agent_runs_total{outcome="completed"}`))
+	assert.Equal(t, "0", p.metric(t, `agent_runs_total{outcome="failed"}`), "an alert needs the 0 before the 1")
 	assert.Equal(t, "0", p.metric(t, "agent_runs_in_flight"))
 }
 

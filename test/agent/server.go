@@ -46,7 +46,7 @@ func newServer(m *model, d dependencies, f *faults, heartbeat time.Duration, max
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	metrics := promauto.With(registry)
-	return &server{
+	s := &server{
 		model:        m,
 		dependencies: d,
 		faults:       f,
@@ -64,6 +64,10 @@ func newServer(m *model, d dependencies, f *faults, heartbeat time.Duration, max
 			Buckets: []float64{1, 5, 15, 30, 60, 120, 300, 600, 1200},
 		}),
 	}
+	for _, outcome := range []string{completed, failed, overBudget, abandoned, refused} {
+		s.runs.WithLabelValues(outcome) // from 0 on: the first cut run must show as a change
+	}
+	return s
 }
 
 func (s *server) handler() http.Handler {

@@ -41,7 +41,9 @@ func TestRolloutCutsRunsOverTheBudget(t *testing.T) {
 	t.Parallel()
 	_, answers := rollout(t, chart.Values{
 		"agent.maxRunSeconds": "1",
-		"env":                 `[{"name": "MAX_RUN_SECONDS", "value": "90"}]`, // the agent itself must not end them
+		// The agent itself must not end them: it is told another budget, past the chart's guards.
+		"extraObjects": `[{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "longer"}, "data": {"MAX_RUN_SECONDS": "90"}}]`,
+		"envFrom":      `[{"configMapRef": {"name": "longer"}}]`,
 	})
 	for _, answer := range answers {
 		require.ErrorContains(t, answer.err, "the run was cut")

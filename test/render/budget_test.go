@@ -2,6 +2,7 @@ package render
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -23,10 +24,10 @@ func TestRunBudget(t *testing.T) {
 	for _, tc := range []struct {
 		maxRun, grace, idle, request, window, job int
 	}{
-		{maxRun: 60, grace: 90, idle: 300, request: 90, window: 300, job: 180},
-		{maxRun: 300, grace: 330, idle: 300, request: 330, window: 300, job: 420},
-		{maxRun: 900, grace: 930, idle: 900, request: 930, window: 900, job: 1020},
-		{maxRun: 7200, grace: 7230, idle: 7200, request: 7230, window: 3600, job: 7320},
+		{maxRun: 60, grace: 90, idle: 300, request: 90, window: 300, job: 360},
+		{maxRun: 300, grace: 330, idle: 300, request: 330, window: 300, job: 840},
+		{maxRun: 900, grace: 930, idle: 900, request: 930, window: 900, job: 2040},
+		{maxRun: 7200, grace: 7230, idle: 7200, request: 7230, window: 3600, job: 14640},
 	} {
 		t.Run(fmt.Sprint(tc.maxRun), func(t *testing.T) {
 			t.Parallel()
@@ -73,10 +74,13 @@ func TestIngressTimeoutsByController(t *testing.T) {
 		"haproxy": {"haproxy.org/timeout-server": "600s", "haproxy-ingress.github.io/timeout-server": "600s"},
 		"alb": {
 			"alb.ingress.kubernetes.io/target-type":              "ip",
+			"alb.ingress.kubernetes.io/healthcheck-path":         "/ready",
 			"alb.ingress.kubernetes.io/load-balancer-attributes": "idle_timeout.timeout_seconds=600",
 			"alb.ingress.kubernetes.io/target-group-attributes":  "deregistration_delay.timeout_seconds=630",
 		},
-		"gce": nil,
+		"gce":                       {"kubernetes.io/ingress.class": "gce"},
+		"gce-internal":              {"kubernetes.io/ingress.class": "gce-internal"},
+		"azure-application-gateway": nil,
 	} {
 		t.Run(class, func(t *testing.T) {
 			t.Parallel()
@@ -87,10 +91,13 @@ func TestIngressTimeoutsByController(t *testing.T) {
 
 				"networkPolicy.ingress.from": `[{"ipBlock": {"cidr": "10.0.0.0/16"}}]`,
 			})
-			assert.Equal(t, want, chart.One[*networkingv1.Ingress](t, objects).Annotations)
+			ingress := chart.One[*networkingv1.Ingress](t, objects)
+			assert.Equal(t, want, ingress.Annotations)
+			isGKE := strings.HasPrefix(class, "gce")
+			assert.Equal(t, class != "" && !isGKE, ingress.Spec.IngressClassName != nil, "GKE ignores an Ingress with a class")
 			configs := chart.All[*unstructured.Unstructured](objects)
 			service := chart.One[*corev1.Service](t, objects)
-			if class != "gce" {
+			if !isGKE {
 				assert.Empty(t, configs)
 				assert.Empty(t, service.Annotations)
 				return

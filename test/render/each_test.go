@@ -89,9 +89,10 @@ var effects = map[string]effect{
 	"lifecycle":                     {set: `{"preStop": {"exec": {"command": ["/drain"]}}}`, in: deployment, at: agent + ".lifecycle.preStop.exec.command[0]", reads: "/drain"},
 	"terminationGracePeriodSeconds": {set: "400", in: deployment, at: pod + ".terminationGracePeriodSeconds", reads: "400"},
 
-	"replicaCount":         {set: "5", in: deployment, at: ".spec.replicas", reads: "5", given: fixedCount},
-	"strategy":             {set: `{"rollingUpdate": {"maxSurge": 2}}`, in: deployment, at: ".spec.strategy.rollingUpdate.maxSurge", reads: "2"},
-	"revisionHistoryLimit": {set: "2", in: deployment, at: ".spec.revisionHistoryLimit", reads: "2"},
+	"replicaCount":            {set: "5", in: deployment, at: ".spec.replicas", reads: "5", given: fixedCount},
+	"strategy":                {set: `{"rollingUpdate": {"maxSurge": 2}}`, in: deployment, at: ".spec.strategy.rollingUpdate.maxSurge", reads: "2"},
+	"progressDeadlineSeconds": {set: "900", in: deployment, at: ".spec.progressDeadlineSeconds", reads: "900"},
+	"revisionHistoryLimit":    {set: "2", in: deployment, at: ".spec.revisionHistoryLimit", reads: "2"},
 
 	"autoscaling.enabled":                           {set: "false", in: hpa, at: ".metadata.name", reads: noObject},
 	"autoscaling.minReplicas":                       {set: "3", in: hpa, at: ".spec.minReplicas", reads: "3"},
@@ -195,9 +196,7 @@ func TestEachValue(t *testing.T) {
 		t.Run(path, func(t *testing.T) {
 			t.Parallel()
 			before := effect.read(t, effect.given)
-			given := without(effect.given, path)
-			given[path] = effect.set
-			after := effect.read(t, given)
+			after := effect.read(t, effect.given.With(path, effect.set))
 			assert.NotEqual(t, before, after)
 			if effect.reads != "" {
 				assert.Equal(t, effect.reads, after)

@@ -137,51 +137,162 @@ func TestDisruptionBudgetIsTheSeeds(t *testing.T) {
 // Where the configured URLs lead, as a policy can say it: pods and addresses.
 func TestPolicyFollowsTheConfiguredURLs(t *testing.T) {
 	t.Parallel()
-	sameNamespace := networkingv1.NetworkPolicyPeer{PodSelector: &metav1.LabelSelector{}}
-	namespace := func(name string) networkingv1.NetworkPolicyPeer {
-		return networkingv1.NetworkPolicyPeer{NamespaceSelector: &metav1.LabelSelector{
-			MatchLabels: map[string]string{"kubernetes.io/metadata.name": name},
-		}}
+	peer := func(block string, except ...string) networkingv1.NetworkPolicyPeer {
+		return networkingv1.NetworkPolicyPeer{IPBlock: &networkingv1.IPBlock{CIDR: block, Except: except}}
 	}
-	anywhere := []networkingv1.NetworkPolicyPeer{
-		{IPBlock: &networkingv1.IPBlock{CIDR: "0.0.0.0/0", Except: []string{"169.254.0.0/16"}}},
-		{IPBlock: &networkingv1.IPBlock{CIDR: "::/0", Except: []string{"fe80::/10"}}},
-	}
-	for url, want := range map[string]struct {
-		to   []networkingv1.NetworkPolicyPeer
-		port int
-	}{
-		"redis://redis-service":                         {[]networkingv1.NetworkPolicyPeer{sameNamespace}, 6379},
-		"redis://redis-service:7000/2":                  {[]networkingv1.NetworkPolicyPeer{sameNamespace}, 7000},
-		"rediss://cache.data":                           {[]networkingv1.NetworkPolicyPeer{namespace("data")}, 6379},
-		"redis://cache.data.svc.cluster.local:6380":     {[]networkingv1.NetworkPolicyPeer{namespace("data")}, 6380},
-		"redis://10.1.2.3":                              {[]networkingv1.NetworkPolicyPeer{{IPBlock: &networkingv1.IPBlock{CIDR: "10.1.2.3/32"}}}, 6379},
-		"redis://user@cache.eu-west-1.example.com:6379": {anywhere, 6379},
+	here := "here"
+	anywhere := []networkingv1.NetworkPolicyPeer{peer("0.0.0.0/0", "169.254.0.0/16"), peer("::/0", "fd00:ec2::254/128", "fe80::/10")}
+	for url, want := range map[string][]string{ // each server's namespace, address or "anywhere", and its port
+		"redis://redis-service":                        {here, "6379"},
+		"redis://redis-service:7000/2":                 {here, "7000"},
+		"rediss://cache.data":                          {"data", "6379"},
+		"redis://cache.data.svc.cluster.local:6380":    {"data", "6380"},
+		"rediss://user@Redis.Data:6380":                {"data", "6380"},
+		"redis://10.1.2.3":                             {"10.1.2.3/32", "6379"},
+		"redis://[fd00::1]:6380":                       {"fd00::1/128", "6380"},
+		"redis://r1.data:26379,r2.other:26379/0":       {"data", "26379", "other", "26379"},
+		"postgresql+asyncpg://db.data/agents":          {"data", "5432"},
+		"redis://user@cache.eu-west-1.example.com:638": {"anywhere", "638"},
+		"unix:///var/run/redis.sock":                   {},
+		"":                                             {},
 	} {
 		t.Run(url, func(t *testing.T) {
 			t.Parallel()
-			policy := chart.One[*networkingv1.NetworkPolicy](t, chart.Render(t, chart.Values{"config.REDIS_URL": `"` + url + `"`}))
-			rule := policy.Spec.Egress[1] // after DNS
-			assert.Equal(t, want.to, rule.To)
-			require.Len(t, rule.Ports, 1)
-			assert.Equal(t, want.port, rule.Ports[0].Port.IntValue())
+			policy := chart.One[*networkingv1.NetworkPolicy](t, chart.Render(t, chart.Values{
+				"config.REDIS_URL": `"` + url + `"`, "config.DATABASE_URL": `""`, "config.OPENAI_BASE_URL": `""`,
+			}))
+			rules := policy.Spec.Egress[1 : len(policy.Spec.Egress)-1] // between DNS and HTTPS
+			require.Len(t, rules, len(want)/2)
+			for i, rule := range rules {
+				var to []networkingv1.NetworkPolicyPeer
+				switch where := want[2*i]; {
+				case where == here:
+					to = []networkingv1.NetworkPolicyPeer{{PodSelector: &metav1.LabelSelector{}}}
+				case where == "anywhere":
+					to = anywhere
+				case strings.Contains(where, "/"):
+					to = []networkingv1.NetworkPolicyPeer{peer(where)}
+				default:
+					to = []networkingv1.NetworkPolicyPeer{{NamespaceSelector: &metav1.LabelSelector{
+						MatchLabels: map[string]string{"kubernetes.io/metadata.name": where},
+					}}}
+				}
+				assert.Equal(t, to, rule.To)
+				require.Len(t, rule.Ports, 1)
+				assert.Equal(t, want[2*i+1], rule.Ports[0].Port.String())
+			}
 		})
 	}
 }
 
+// Policies add up: no rule for the web may reach a private address, whatever the
+// model's address is.
 func TestPolicyKeepsPrivateAddressesAway(t *testing.T) {
 	t.Parallel()
-	policy := chart.One[*networkingv1.NetworkPolicy](t, chart.Render(t, nil))
-	assert.Equal(t, []networkingv1.PolicyType{"Ingress", "Egress"}, policy.Spec.PolicyTypes)
-	require.Len(t, policy.Spec.Egress, 5, "DNS, three servers, HTTPS")
-	https := policy.Spec.Egress[4]
-	assert.Equal(t, 443, https.Ports[0].Port.IntValue())
-	assert.Subset(t, https.To[0].IPBlock.Except, []string{"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16"})
-	for _, rule := range policy.Spec.Ingress {
-		assert.NotEmpty(t, rule.From, "an empty list would let in everyone")
+	for name, values := range map[string]chart.Values{
+		"the sample's model":      nil,
+		"a public model":          {"config.OPENAI_BASE_URL": `"https://model.eu.example.com/v1"`},
+		"a public model, no rest": {"config.OPENAI_BASE_URL": `"https://model.eu.example.com/v1"`, "networkPolicy.egress.https": "false"},
+		"a model on a port":       {"config.OPENAI_BASE_URL": `"https://model.eu.example.com:8443/v1"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			policy := chart.One[*networkingv1.NetworkPolicy](t, chart.Render(t, values))
+			assert.Equal(t, []networkingv1.PolicyType{"Ingress", "Egress"}, policy.Spec.PolicyTypes)
+			wide := 0
+			for _, rule := range policy.Spec.Egress {
+				for _, to := range rule.To {
+					if to.IPBlock == nil || !strings.HasSuffix(to.IPBlock.CIDR, "/0") {
+						continue
+					}
+					wide++
+					if to.IPBlock.CIDR == "::/0" {
+						assert.Subset(t, to.IPBlock.Except, []string{"fc00::/7", "fe80::/10"})
+						continue
+					}
+					assert.Subset(t, to.IPBlock.Except, []string{"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16"})
+				}
+			}
+			assert.Positive(t, wide, "the public internet is open at all")
+			for _, rule := range policy.Spec.Ingress {
+				assert.NotEmpty(t, rule.From, "an empty list would let in everyone")
+			}
+		})
 	}
-	off := chart.Render(t, chart.Values{"networkPolicy.egress.https": "false"})
-	assert.Len(t, chart.One[*networkingv1.NetworkPolicy](t, off).Spec.Egress, 4)
+	closed := chart.Render(t, chart.Values{"networkPolicy.egress.https": "false"})
+	assert.Len(t, chart.One[*networkingv1.NetworkPolicy](t, closed).Spec.Egress, 4, "DNS and three servers")
+}
+
+// What the chart itself goes by is no user's to change, where it would break it.
+func TestTheChartsOwnLabelsWin(t *testing.T) {
+	t.Parallel()
+	mine := `{"app": "x", "app.kubernetes.io/component": "x", "version": "x", "team": "a"}`
+	objects := chart.Render(t, chart.Values{
+		"commonLabels": mine, "podLabels": mine, "podAnnotations": `{"checksum/config": "x", "note": "a"}`,
+	})
+	deployment := chart.One[*appsv1.Deployment](t, objects)
+	template := deployment.Spec.Template
+	assert.Subset(t, template.Labels, map[string]string{"app": "ai-agent", "app.kubernetes.io/component": "server", "version": "v1", "team": "a"})
+	assert.Subset(t, deployment.Labels, map[string]string{"app": "ai-agent", "version": "v1", "team": "a"})
+	assert.Equal(t, "a", template.Annotations["note"])
+	assert.Len(t, template.Annotations["checksum/config"], 64)
+}
+
+// A user's own choice takes the place of the default it excludes.
+func TestOwnChoicesTakeThePlaceOfDefaults(t *testing.T) {
+	t.Parallel()
+	deployment := chart.One[*appsv1.Deployment](t, chart.Render(t, chart.Values{
+		"livenessProbe": `{"exec": {"command": ["/alive"]}}`,
+		"strategy":      `{"type": "Recreate"}`,
+		"volumes":       `[{"name": "tmp", "emptyDir": {"medium": "Memory"}}]`,
+	}))
+	pod := deployment.Spec.Template.Spec
+	assert.Nil(t, pod.Containers[0].LivenessProbe.HTTPGet)
+	assert.NotNil(t, pod.Containers[0].LivenessProbe.Exec)
+	assert.Nil(t, deployment.Spec.Strategy.RollingUpdate)
+	require.Len(t, pod.Volumes, 1)
+	assert.Equal(t, corev1.StorageMediumMemory, pod.Volumes[0].EmptyDir.Medium)
+	noLimit := agentOf(t, chart.Values{"resources.limits.cpu": "null"}).Resources.Limits
+	assert.NotContains(t, noLimit, corev1.ResourceCPU)
+	assert.Equal(t, "2Gi", noLimit.Memory().String())
+}
+
+// Numbers of a values file are floats: a million must not read 1e+06.
+func TestConfigIsText(t *testing.T) {
+	t.Parallel()
+	data := chart.One[*corev1.ConfigMap](t, chart.Render(t, chart.Values{
+		"config": `{"MAX_TOKENS": 1000000, "TEMPERATURE": 0.7, "ENABLE_TRACING": false, "GREETING": "\"a\": {{ b }}\n- c", "SMALL": 1e-7}`,
+	})).Data
+	assert.Subset(t, data, map[string]string{
+		"MAX_TOKENS": "1000000", "TEMPERATURE": "0.7", "ENABLE_TRACING": "false", "GREETING": "\"a\": {{ b }}\n- c", "SMALL": "1e-07",
+	})
+}
+
+// A new budget reaches running agents, also where it changes nothing else of them.
+func TestPodsRollWithTheBudget(t *testing.T) {
+	t.Parallel()
+	template := func(seconds string) corev1.PodTemplateSpec {
+		return chart.One[*appsv1.Deployment](t, chart.Render(t, chart.Values{
+			"terminationGracePeriodSeconds": "900", "agent.maxRunSeconds": seconds,
+		})).Spec.Template
+	}
+	assert.NotEqual(t, template("300"), template("600"))
+}
+
+// A route's timeouts are ones that the Gateway API takes.
+func TestRouteTimeouts(t *testing.T) {
+	t.Parallel()
+	for given, want := range map[string][2]string{
+		`{}`:                         {"330s", "330s"},
+		`{"request": "310s"}`:        {"310s", "310s"},
+		`{"backendRequest": "400s"}`: {"400s", "400s"},
+		`{"request": "10m", "backendRequest": "310s"}`: {"10m", "310s"},
+		`{"request": "0s"}`:                            {"0s", "0s"},
+	} {
+		objects := chart.Render(t, aGateway.With("httpRoute.timeouts", given))
+		assert.Equal(t, want[0], field(t, objects, "HTTPRoute/ai-agent", ".spec.rules[0].timeouts.request"), given)
+		assert.Equal(t, want[1], field(t, objects, "HTTPRoute/ai-agent", ".spec.rules[0].timeouts.backendRequest"), given)
+	}
 }
 
 // Every environment and fixture, with every custom API that the chart knows.

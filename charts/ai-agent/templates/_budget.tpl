@@ -29,14 +29,30 @@
 {{- max 300 (int .Values.agent.maxRunSeconds) | min 3600 }}
 {{- end }}
 
-{{/* A schedule's Job: the run, the image's pull and the start before it. */}}
-{{- define "ai-agent.jobSeconds" -}}
+{{/* What one run of a schedule needs: a place, the image and the start before it. */}}
+{{- define "ai-agent.neededJobSeconds" -}}
 {{- add .Values.agent.maxRunSeconds 120 }}
+{{- end }}
+
+{{/* A schedule's Job may be drained once, and then runs once more. */}}
+{{- define "ai-agent.jobSeconds" -}}
+{{- mul 2 (include "ai-agent.neededJobSeconds" . | int) }}
+{{- end }}
+
+{{/* What the startup probe gives an agent. */}}
+{{- define "ai-agent.startupSeconds" -}}
+{{- $probe := .Values.startupProbe | default dict }}
+{{- add (dig "initialDelaySeconds" 0 $probe) (mul (dig "periodSeconds" 10 $probe) (dig "failureThreshold" 3 $probe)) }}
+{{- end }}
+
+{{/* A rollout has failed when no pod came to be for so long: the start, a node and an image before it. */}}
+{{- define "ai-agent.progressSeconds" -}}
+{{- add (include "ai-agent.startupSeconds" .) 300 | max 600 }}
 {{- end }}
 
 {{/* A rollout replaces pod after pod, each within the startup budget; the last old one may use its whole grace. */}}
 {{- define "ai-agent.upgradeMinutes" -}}
-{{- $pods := .Values.autoscaling.enabled | ternary .Values.autoscaling.maxReplicas .Values.replicaCount | int }}
-{{- $seconds := add (mul $pods 75) (include "ai-agent.terminationGracePeriodSeconds" . | int) }}
+{{- $pods := .Values.autoscaling.enabled | ternary .Values.autoscaling.maxReplicas (.Values.replicaCount | default 3) | int }}
+{{- $seconds := add (mul $pods (add 10 (include "ai-agent.startupSeconds" .))) (include "ai-agent.terminationGracePeriodSeconds" . | int) }}
 {{- add 1 (div $seconds 60) }}
 {{- end }}

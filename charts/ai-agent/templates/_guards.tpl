@@ -6,6 +6,7 @@ to set. guards.yaml calls them all and renders nothing.
 {{- define "ai-agent.guards" -}}
 {{- include "ai-agent.guardImage" . }}
 {{- include "ai-agent.guardGrace" . }}
+{{- include "ai-agent.guardResources" . }}
 {{- include "ai-agent.guardTimeouts" . }}
 {{- include "ai-agent.guardAutoscaling" . }}
 {{- include "ai-agent.guardDisruption" . }}
@@ -17,6 +18,9 @@ to set. guards.yaml calls them all and renders nothing.
 {{- end }}
 
 {{- define "ai-agent.guardImage" -}}
+{{- if hasSuffix ":latest" .Values.helmTest.image }}
+{{- fail "helmTest.image is latest: what it tests with would change without a release. Set its tag to a version." }}
+{{- end }}
 {{- with .Values.image }}
 {{- if eq .tag "latest" }}
 {{- fail "image.tag is latest: what runs would change without a release and no rollback could bring it back. Set image.tag to a version or image.digest to a digest." }}
@@ -45,15 +49,34 @@ to set. guards.yaml calls them all and renders nothing.
 {{- end }}
 {{- end }}
 
-{{/* Seconds in a duration of the Gateway API such as 5m30s; 0s means no limit. */}}
-{{- define "ai-agent.seconds" -}}
-{{- $total := 0 }}
-{{- range regexFindAll "[0-9]+(ms|h|m|s)" . -1 }}
-{{- $unit := regexFind "[a-z]+$" . }}
-{{- $count := trimSuffix $unit . | int }}
-{{- $total = add $total (mul $count (get (dict "h" 3600 "m" 60 "s" 1 "ms" 0) $unit)) }}
+{{/* Kubernetes refuses a request over its limit, and says so only once the pods are to be made. */}}
+{{- define "ai-agent.guardResources" -}}
+{{- range $path, $own := merge (dict "resources" dict) (include "ai-agent.scheduleResources" . | fromYaml) }}
+{{- $resources := include "ai-agent.resources" (dict "root" $ "own" $own) | fromYaml }}
+{{- range $name, $request := $resources.requests }}
+{{- $limit := get ($resources.limits | default dict) $name }}
+{{- if and $limit (gt (include "ai-agent.quantity" $request | float64) (include "ai-agent.quantity" $limit | float64)) }}
+{{- fail (printf "%s would request %v of %s and allow %v, which Kubernetes refuses: agent.type %s fills in what is not set. Set %s.limits.%s to %v or more." $path $request $name $limit $.Values.agent.type $path $name $request) }}
 {{- end }}
-{{- $total }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "ai-agent.scheduleResources" -}}
+{{- range $name, $schedule := .Values.schedules }}
+schedules.{{ $name }}.resources: {{ $schedule.resources | default dict | toJson }}
+{{- end }}
+{{- end }}
+
+{{/* Seconds in a duration such as 5m30s; 0s means no limit. */}}
+{{- define "ai-agent.seconds" -}}
+{{- $total := 0.0 }}
+{{- range regexFindAll "[0-9]+(us|ms|d|h|m|s)" . -1 }}
+{{- $unit := regexFind "[a-z]+$" . }}
+{{- $count := trimSuffix $unit . | float64 }}
+{{- $total = addf $total (mulf $count (get (dict "d" 86400 "h" 3600 "m" 60 "s" 1 "ms" 1e-3 "us" 1e-6) $unit)) }}
+{{- end }}
+{{- int64 $total }}
 {{- end }}
 
 {{/*
@@ -109,9 +132,10 @@ its own the ALB waits 60 s.
 
 {{/* A budget that no eviction can ever satisfy hangs every drain, and with it every node's upgrade. */}}
 {{- define "ai-agent.guardDisruption" -}}
-{{- $pods := .Values.autoscaling.enabled | ternary .Values.autoscaling.minReplicas .Values.replicaCount | int }}
+{{- $count := .Values.autoscaling.enabled | ternary .Values.autoscaling.minReplicas .Values.replicaCount }}
+{{- $pods := int $count }}
 {{- with .Values.podDisruptionBudget }}
-{{- if .enabled }}
+{{- if and .enabled (ne (toString $count) "0") }}
 {{- $min := toString .minAvailable }}
 {{- $max := toString .maxUnavailable }}
 {{- $hasMin := not (kindIs "invalid" .minAvailable) }}
@@ -122,7 +146,9 @@ its own the ALB waits 60 s.
 {{- if and $hasMax (has $max (list "0" "0%")) }}
 {{- fail (printf "podDisruptionBudget.maxUnavailable %s would block every drain: no pod could ever be evicted. Set it to 1." $max) }}
 {{- end }}
-{{- if and $hasMin (not $hasMax) (or (eq $min "100%") (and (not (hasSuffix "%" $min)) (ge (int $min) $pods))) }}
+{{- /* Kubernetes rounds a share of the pods up; a number of pods that is not known here is not judged. */}}
+{{- $share := hasSuffix "%" $min | ternary (mulf (trimSuffix "%" $min | float64) $pods 0.01 | ceil | int) (int $min) }}
+{{- if and $hasMin (not $hasMax) (not (kindIs "invalid" $count)) (ge $share $pods) }}
 {{- fail (printf "podDisruptionBudget.minAvailable %s would block every drain: the release keeps %d pods at least. Set it below %d, run more pods, or set podDisruptionBudget.enabled to false." $min $pods $pods) }}
 {{- end }}
 {{- end }}
@@ -130,13 +156,38 @@ its own the ALB waits 60 s.
 {{- end }}
 
 {{- define "ai-agent.guardConfig" -}}
+{{- if hasKey .Values.config "MAX_RUN_SECONDS" }}
+{{- fail "config.MAX_RUN_SECONDS is derived, so that the agent and all around it mean the same. Set agent.maxRunSeconds." }}
+{{- end }}
+{{- range .Values.env }}
+{{- if eq .name "MAX_RUN_SECONDS" }}
+{{- fail "env has MAX_RUN_SECONDS, which is derived, so that the agent and all around it mean the same. Set agent.maxRunSeconds." }}
+{{- end }}
+{{- end }}
+{{- if .Values.networkPolicy.enabled }}
+{{- range $name := list "REDIS_URL" "DATABASE_URL" "OPENAI_BASE_URL" }}
+{{- include "ai-agent.guardURL" (dict "name" $name "url" (get $.Values.config $name | default "")) }}
+{{- end }}
+{{- end }}
 {{- range $name, $value := .Values.config }}
 {{- $text := toString $value }}
-{{- $named := and (regexMatch "(?i)(KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?)$" $name) $text }}
-{{- $shaped := regexMatch "(^(sk|lsv2|ghp|xox[abp])[-_])|(://[^/@:]*:[^/@]+@)|(-----BEGIN )" $text }}
+{{- $named := and (regexMatch "(?i)(^|_)(KEY|TOKEN|SECRET|PASS|PASSWORD|PASSWD|CREDENTIALS?)$" $name) $text }}
+{{- $shaped := regexMatch "(^(sk|lsv2|gh[opsu]|github_pat|glpat|hf|xox[abp])[-_])|(^(AKIA|AIza)[0-9A-Za-z])|(://[^/@:]*:[^/@]+@)|([?&](password|token|key)=)|(-----BEGIN )" $text }}
 {{- if or $named $shaped }}
-{{- fail (printf "config.%s looks like a credential, and a ConfigMap is no place for one: whoever may read the namespace reads it. Move it to a Secret and name that in secret.existingSecret; for a URL, leave the password out and set DATABASE_PASSWORD there." $name) }}
+{{- fail (printf "config.%s looks like a credential, and a ConfigMap is no place for one: whoever may read the namespace reads it. Move it to a Secret and name that in secret.existingSecret; for a URL, leave the password out and set DATABASE_PASSWORD there. What is none goes into env." $name) }}
 {{- end }}
+{{- end }}
+{{- end }}
+
+{{/* The NetworkPolicy must know where a URL leads. */}}
+{{- define "ai-agent.guardURL" -}}
+{{- $url := include "ai-agent.url" .url | fromYaml }}
+{{- $clear := or (not .url) $url.scheme }}
+{{- range $server := $url.servers }}
+{{- $clear = and $clear (regexMatch "^[0-9]+$" $server.port) (regexMatch "^([a-z0-9._-]+|[0-9a-f:.]+)$" $server.host) }}
+{{- end }}
+{{- if not $clear }}
+{{- fail (printf "config.%s %q does not tell the NetworkPolicy where it leads. Write it as scheme://host:port, or leave it out there, set it in env and name its address in networkPolicy.extraEgress." .name .url) }}
 {{- end }}
 {{- end }}
 
@@ -160,6 +211,11 @@ its own the ALB waits 60 s.
 
 {{- define "ai-agent.guardTraffic" -}}
 {{- with .Values }}
+{{- $request := .httpRoute.timeouts.request }}
+{{- $backend := .httpRoute.timeouts.backendRequest }}
+{{- if and $request $backend (ne $request "0s") (gt (include "ai-agent.seconds" $backend | int) (include "ai-agent.seconds" $request | int)) }}
+{{- fail (printf "httpRoute.timeouts.backendRequest %s is longer than request %s, which the Gateway API refuses. Set request to %s or more." $backend $request $backend) }}
+{{- end }}
 {{- if and .httpRoute.enabled (not .httpRoute.parentRefs) }}
 {{- fail "httpRoute has no gateway to attach to. Set httpRoute.parentRefs, for example to a list with name: my-gateway." }}
 {{- end }}
@@ -186,8 +242,12 @@ its own the ALB waits 60 s.
 {{- fail (printf "schedules.%s is no name for a CronJob. Use lower-case letters, digits and dashes." $name) }}
 {{- end }}
 {{- $deadline := int $schedule.activeDeadlineSeconds }}
-{{- if and $deadline (lt $deadline (int $.Values.agent.maxRunSeconds)) }}
-{{- fail (printf "schedules.%s.activeDeadlineSeconds %d would cut a run of agent.maxRunSeconds %d. Set it to at least %s, or leave it out: the chart derives it." $name $deadline (int $.Values.agent.maxRunSeconds) (include "ai-agent.jobSeconds" $)) }}
+{{- $needed := include "ai-agent.neededJobSeconds" $ | int }}
+{{- if and $deadline (lt $deadline $needed) }}
+{{- fail (printf "schedules.%s.activeDeadlineSeconds %d would cut a run of agent.maxRunSeconds %d, which also needs a place and its image. Set it to at least %d, or leave it out: the chart derives it." $name $deadline (int $.Values.agent.maxRunSeconds) $needed) }}
+{{- end }}
+{{- if eq ($schedule.concurrencyPolicy | default "") "Replace" }}
+{{- fail (printf "schedules.%s.concurrencyPolicy Replace would cut a run that still goes on when the next one is due. Set it to Forbid or Allow." $name) }}
 {{- end }}
 {{- if regexMatch "(^|\\s)(CRON_)?TZ=" $schedule.schedule }}
 {{- fail (printf "schedules.%s.schedule %q names a time zone, which Kubernetes refuses there. Set schedules.%s.timeZone." $name $schedule.schedule $name) }}

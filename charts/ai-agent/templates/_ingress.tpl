@@ -1,11 +1,14 @@
 {{/* What each ingress controller really honours of the run budget. */}}
 
-{{/* The controller of the Ingress that is made, or nothing where none is. */}}
+{{/*
+The controller of the Ingress that is made, or nothing where none is; "other" where its class is
+not known. No class is the seed's: nginx.
+*/}}
 {{- define "ai-agent.ingressController" -}}
 {{- if and .Values.ingress.enabled .Values.ingress.hosts }}
-{{- $class := .Values.ingress.className }}
-{{- $told := "nginx" }}
-{{- range $name := list "traefik" "haproxy" "alb" "gce" }}
+{{- $class := .Values.ingress.className | default (get .Values.ingress.annotations "kubernetes.io/ingress.class") }}
+{{- $told := empty $class | ternary "nginx" "other" }}
+{{- range $name := list "nginx" "traefik" "haproxy" "alb" "gce" }}
 {{- if contains $name $class }}{{ $told = $name }}{{ end }}
 {{- end }}
 {{- default $told .Values.ingress.controller }}
@@ -27,6 +30,10 @@ haproxy-ingress.github.io/timeout-server: {{ $idle }}s
 alb.ingress.kubernetes.io/target-type: ip
 alb.ingress.kubernetes.io/load-balancer-attributes: idle_timeout.timeout_seconds={{ $idle | int | min 4000 }}
 alb.ingress.kubernetes.io/target-group-attributes: deregistration_delay.timeout_seconds={{ include "ai-agent.requestSeconds" . | int | min 3600 }}
+alb.ingress.kubernetes.io/healthcheck-path: {{ include "ai-agent.readyPath" . | quote }}
+{{- else if eq $controller "gce" -}}
+{{- /* GKE looks at this annotation alone, and ignores an Ingress with a class. */}}
+kubernetes.io/ingress.class: {{ contains "internal" .Values.ingress.className | ternary "gce-internal" "gce" }}
 {{- end }}
 {{- end }}
 

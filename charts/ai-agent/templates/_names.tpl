@@ -35,9 +35,9 @@
 
 {{/* Whose pods these are, whatever they do. */}}
 {{- define "ai-agent.instanceLabels" -}}
-app: {{ include "ai-agent.name" . }}
-app.kubernetes.io/name: {{ include "ai-agent.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app: {{ include "ai-agent.name" . | quote }}
+app.kubernetes.io/name: {{ include "ai-agent.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
 {{/*
@@ -52,12 +52,9 @@ app.kubernetes.io/component: server
 {{/* On every object. `app` is the seed's: `kubectl get all -l app=ai-agent` finds all of it. */}}
 {{- define "ai-agent.labels" -}}
 {{ include "ai-agent.instanceLabels" . }}
-app.kubernetes.io/version: {{ default .Chart.AppVersion .Values.image.tag | quote }}
+app.kubernetes.io/version: {{ default .Chart.AppVersion .Values.image.tag | trunc 63 | trimAll "-_." | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
-{{- with .Values.commonLabels }}
-{{ toYaml . }}
-{{- end }}
 {{- end }}
 
 {{/* A CronJob's name may have 52 characters: (dict "root" $ "name" NAME). */}}
@@ -67,16 +64,14 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 
 {{/*
 An object's metadata: (dict "root" $ "name" NAME), with "component" where the object is not the
-server's, "labels" and "annotations" where it has some of its own.
+server's, "labels" and "annotations" where it has some of its own. The chart's labels win over a
+user's: selectors go by them.
 */}}
 {{- define "ai-agent.metadata" -}}
-name: {{ .name }}
+name: {{ .name | quote }}
 labels:
-  {{- include "ai-agent.labels" .root | nindent 2 }}
-  app.kubernetes.io/component: {{ .component | default "server" }}
-  {{- with .labels }}
-  {{- toYaml . | nindent 2 }}
-  {{- end }}
+  {{- $component := dict "app.kubernetes.io/component" (.component | default "server") }}
+  {{- merge $component (include "ai-agent.labels" .root | fromYaml) (.labels | default dict) .root.Values.commonLabels | toYaml | nindent 2 }}
 {{- with merge (dict) (.annotations | default dict) .root.Values.commonAnnotations }}
 annotations:
   {{- toYaml . | nindent 2 }}

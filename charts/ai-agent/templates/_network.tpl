@@ -1,60 +1,86 @@
 {{/* What the agent may reach. A NetworkPolicy sees pods and addresses, never names. */}}
 
 {{- define "ai-agent.defaultPort" -}}
-{{- get (dict "redis" 6379 "rediss" 6379 "postgres" 5432 "postgresql" 5432 "http" 80 "https" 443) .scheme | default 443 }}
+{{- get (dict "redis" "6379" "rediss" "6379" "postgres" "5432" "postgresql" "5432" "http" "80" "https" "443") . }}
+{{- end }}
+
+{{/* What a URL says, as YAML: scheme, and servers with host and port. A socket has none. */}}
+{{- define "ai-agent.url" -}}
+{{- $scheme := lower . | regexFind "^[a-z0-9+.-]+://" | trimSuffix "://" | splitList "+" | first }}
+{{- $authority := lower . | trimPrefix (regexFind "^[a-z0-9+.-]+://" (lower .)) | regexFind "^[^/?#]*" | splitList "@" | last }}
+{{- $servers := list }}
+{{- range $server := splitList "," $authority | compact }}
+{{- $port := regexFind ":[0-9]+$" $server }}
+{{- $host := trimSuffix $port $server | trimPrefix "[" | trimSuffix "]" }}
+{{- $servers = append $servers (dict "host" $host "port" (trimPrefix ":" $port | default (include "ai-agent.defaultPort" $scheme))) }}
+{{- end }}
+{{- dict "scheme" $scheme "servers" $servers | toYaml }}
 {{- end }}
 
 {{/*
-One egress rule for the server that a URL names: a Service of this namespace (`redis-service`), of
+Egress rules for the servers that a URL names: a Service of this namespace (`redis-service`), of
 another (`redis.data`, `redis.data.svc`…), an address, or a name outside of the cluster, of which
 only the port can be told. The port is the Service's; where the pods' differs, use extraEgress.
+(dict "url" URL "https" BOOL): with https, the public internet's port 443 is open anyway.
 */}}
 {{- define "ai-agent.egressTo" -}}
-{{- $url := urlParse . }}
-{{- $host := $url.host | splitList "@" | last | regexFind "^[^:]*" }}
-{{- $port := $url.host | regexFind ":[0-9]+$" | trimPrefix ":" | default (include "ai-agent.defaultPort" $url) }}
-{{- $parts := splitList "." $host -}}
+{{- $url := include "ai-agent.url" .url | fromYaml }}
+{{- $web := hasPrefix "http" $url.scheme }}
+{{- range $server := $url.servers }}
+{{- $parts := splitList "." $server.host }}
+{{- $address := regexMatch `^[0-9.]+$|:` $server.host }}
+{{- $here := eq (len $parts) 1 }}
+{{- $there := or (eq (len $parts) 2) (and (gt (len $parts) 2) (eq (index $parts 2) "svc")) }}
+{{- if or $address $here $there (not $web) (ne $server.port "443") (not $.https) }}
 - to:
-    {{- if regexMatch `^[0-9.]+$` $host }}
+    {{- if $address }}
     - ipBlock:
-        cidr: {{ $host }}/32
-    {{- else if eq (len $parts) 1 }}
+        cidr: {{ $server.host }}/{{ contains ":" $server.host | ternary 128 32 }}
+    {{- else if $here }}
     - podSelector: {}
-    {{- else if or (eq (len $parts) 2) (eq (index $parts 2) "svc") }}
+    {{- else if $there }}
     - namespaceSelector:
         matchLabels:
-          kubernetes.io/metadata.name: {{ index $parts 1 }}
+          kubernetes.io/metadata.name: {{ index $parts 1 | quote }}
+    {{- else if $web }}
+    {{- include "ai-agent.publicPeers" . | nindent 4 }}
     {{- else }}
-    - ipBlock:
-        cidr: 0.0.0.0/0
-        except: [169.254.0.0/16]
-    - ipBlock:
-        cidr: ::/0
-        except: [fe80::/10]
+    {{- include "ai-agent.anyPeers" . | nindent 4 }}
     {{- end }}
   ports:
-    - port: {{ $port }}
+    - port: {{ $server.port }}
       protocol: TCP
 {{- end }}
+{{- end }}
+{{- end }}
 
-{{/* Policies add up: a wide allow anywhere undoes these exceptions. 169.254.169.254 gives out cloud credentials. */}}
-{{- define "ai-agent.egressHTTPS" -}}
-- to:
-    - ipBlock:
-        cidr: 0.0.0.0/0
-        except:
-          - 10.0.0.0/8
-          - 172.16.0.0/12
-          - 192.168.0.0/16
-          - 100.64.0.0/10
-          - 127.0.0.0/8
-          - 169.254.0.0/16
-    - ipBlock:
-        cidr: ::/0
-        except:
-          - fc00::/7
-          - fe80::/10
-  ports:
-    - port: 443
-      protocol: TCP
+{{/* The public internet. Policies add up: a wide allow anywhere undoes these exceptions. */}}
+{{- define "ai-agent.publicPeers" -}}
+- ipBlock:
+    cidr: 0.0.0.0/0
+    except:
+      - 10.0.0.0/8
+      - 172.16.0.0/12
+      - 192.168.0.0/16
+      - 100.64.0.0/10
+      - 127.0.0.0/8
+      - 169.254.0.0/16
+- ipBlock:
+    cidr: ::/0
+    except:
+      - fc00::/7
+      - fe80::/10
+{{- end }}
+
+{{/* A managed database has a public name and a private address. The addresses left out give out cloud credentials. */}}
+{{- define "ai-agent.anyPeers" -}}
+- ipBlock:
+    cidr: 0.0.0.0/0
+    except:
+      - 169.254.0.0/16
+- ipBlock:
+    cidr: ::/0
+    except:
+      - fd00:ec2::254/128
+      - fe80::/10
 {{- end }}

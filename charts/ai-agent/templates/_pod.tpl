@@ -6,25 +6,19 @@ The pod, made in one place for the Deployment and the schedules:
 {{- define "ai-agent.podMetadata" -}}
 annotations:
   {{- /* A pod reads its environment once: a changed one makes new pods. */}}
-  checksum/config: {{ toJson .root.Values.config | sha256sum }}
-  checksum/secret: {{ include "ai-agent.secretChecksum" .root }}
-  {{- with merge (dict) .root.Values.podAnnotations .root.Values.commonAnnotations }}
-  {{- toYaml . | nindent 2 }}
-  {{- end }}
+  {{- $config := include "ai-agent.configData" .root | sha256sum }}
+  {{- $checksums := dict "checksum/config" $config "checksum/secret" (include "ai-agent.secretChecksum" .root) }}
+  {{- merge $checksums .root.Values.podAnnotations .root.Values.commonAnnotations | toYaml | nindent 2 }}
 labels:
   {{- /* Not the chart's version: a new chart alone is no reason to replace running pods. */}}
-  {{- include "ai-agent.instanceLabels" .root | nindent 2 }}
-  app.kubernetes.io/component: {{ .component }}
-  version: {{ .root.Values.version | quote }}
-  {{- with merge (dict) .root.Values.podLabels .root.Values.commonLabels }}
-  {{- toYaml . | nindent 2 }}
-  {{- end }}
+  {{- $own := dict "app.kubernetes.io/component" .component "version" .root.Values.version }}
+  {{- merge $own (include "ai-agent.instanceLabels" .root | fromYaml) .root.Values.podLabels .root.Values.commonLabels | toYaml | nindent 2 }}
 {{- end }}
 
 {{- define "ai-agent.podSpec" -}}
 {{- $values := .root.Values -}}
 {{- $server := eq .component "server" -}}
-serviceAccountName: {{ include "ai-agent.serviceAccountName" .root }}
+serviceAccountName: {{ include "ai-agent.serviceAccountName" .root | quote }}
 automountServiceAccountToken: {{ $values.serviceAccount.automount }}
 {{- /* A Service called redis would put REDIS_PORT=tcp://… into the environment. */}}
 enableServiceLinks: false
@@ -35,10 +29,10 @@ imagePullSecrets:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- with $values.priorityClassName }}
-priorityClassName: {{ . }}
+priorityClassName: {{ quote . }}
 {{- end }}
 {{- with $values.runtimeClassName }}
-runtimeClassName: {{ . }}
+runtimeClassName: {{ quote . }}
 {{- end }}
 {{- with $values.podSecurityContext }}
 securityContext:
@@ -55,9 +49,11 @@ containers:
   {{- toYaml $values.extraContainers | nindent 2 }}
   {{- end }}
 volumes:
+  {{- if not (has "tmp" (include "ai-agent.volumeNames" .root | splitList " ")) }}
   - name: tmp
     emptyDir:
       sizeLimit: {{ $values.tmp.sizeLimit }}
+  {{- end }}
   {{- with include "ai-agent.secretVolumes" .root }}
   {{- . | nindent 2 }}
   {{- end }}
@@ -108,10 +104,10 @@ env:
 {{- end }}
 envFrom:
   - configMapRef:
-      name: {{ include "ai-agent.configName" .root }}
+      name: {{ include "ai-agent.configName" .root | quote }}
   {{- if and (include "ai-agent.hasSecret" .root) (not $values.secret.mountPath) }}
   - secretRef:
-      name: {{ include "ai-agent.secretName" .root }}
+      name: {{ include "ai-agent.secretName" .root | quote }}
   {{- end }}
   {{- with $values.envFrom }}
   {{- toYaml . | nindent 2 }}
@@ -142,13 +138,25 @@ volumeMounts:
   {{- end }}
 {{- end }}
 
+{{/* A volume of the user's called tmp takes the place of the chart's. */}}
+{{- define "ai-agent.volumeNames" -}}
+{{- range .Values.volumes }}{{ .name }} {{ end }}
+{{- end }}
+
+{{/* A user's handler takes the place of the default one: a probe has exactly one. */}}
 {{- define "ai-agent.probes" -}}
 {{- range $probe := list "livenessProbe" "readinessProbe" "startupProbe" }}
 {{- with get $.Values $probe }}
 {{ $probe }}:
-  {{- toYaml . | nindent 2 }}
+  {{- $own := or .exec .tcpSocket .grpc | empty | not }}
+  {{- $own | ternary (omit . "httpGet") . | toYaml | nindent 2 }}
 {{- end }}
 {{- end }}
+{{- end }}
+
+{{/* Where a load balancer asks whether a pod may have traffic. */}}
+{{- define "ai-agent.readyPath" -}}
+{{- dig "httpGet" "path" "/ready" (.Values.readinessProbe | default dict) }}
 {{- end }}
 
 {{/* Native: it needs neither a shell nor a binary in the image. */}}
@@ -165,11 +173,11 @@ preStop:
     driver: secrets-store.csi.k8s.io
     readOnly: true
     volumeAttributes:
-      secretProviderClass: {{ include "ai-agent.fullname" . }}
+      secretProviderClass: {{ include "ai-agent.fullname" . | quote }}
 {{- else if .Values.secret.mountPath -}}
 - name: secrets
   secret:
-    secretName: {{ include "ai-agent.secretName" . }}
+    secretName: {{ include "ai-agent.secretName" . | quote }}
 {{- end }}
 {{- end }}
 
@@ -177,7 +185,7 @@ preStop:
 {{- define "ai-agent.secretMounts" -}}
 {{- if or .Values.secret.mountPath .Values.secret.secretProviderClass.provider -}}
 - name: secrets
-  mountPath: {{ .Values.secret.mountPath | default "/var/run/secrets/ai-agent" }}
+  mountPath: {{ .Values.secret.mountPath | default "/var/run/secrets/ai-agent" | quote }}
   readOnly: true
 {{- end }}
 {{- end }}

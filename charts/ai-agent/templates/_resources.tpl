@@ -15,8 +15,22 @@ orchestrator:
   limits: {cpu: 4000m, memory: 4Gi}
 {{- end }}
 
-{{/* (dict "root" $ "own" RESOURCES): RESOURCES, over .Values.resources, over the type's. */}}
+{{/* (dict "root" $ "own" RESOURCES): RESOURCES, over .Values.resources, over the type's. A null takes one away. */}}
 {{- define "ai-agent.resources" -}}
 {{- $size := get (include "ai-agent.sizes" . | fromYaml) .root.Values.agent.type }}
-{{- mustMergeOverwrite $size (deepCopy .root.Values.resources) (deepCopy (.own | default dict)) | toYaml }}
+{{- $all := mustMergeOverwrite $size (deepCopy .root.Values.resources) (deepCopy (.own | default dict)) }}
+{{- range $list := list "requests" "limits" }}
+{{- range $name, $amount := get $all $list }}
+{{- if kindIs "invalid" $amount }}{{ $_ := unset (get $all $list) $name }}{{ end }}
+{{- end }}
+{{- end }}
+{{- toYaml $all }}
+{{- end }}
+
+{{/* A quantity of Kubernetes as a number. */}}
+{{- define "ai-agent.quantity" -}}
+{{- $text := toString . }}
+{{- $suffix := regexFind "[A-Za-z]+$" $text }}
+{{- $factors := dict "" 1 "n" 1e-9 "u" 1e-6 "m" 1e-3 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "P" 1e15 "E" 1e18 "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 "Pi" 1125899906842624 "Ei" 1152921504606846976 }}
+{{- mulf (trimSuffix $suffix $text | float64) (get $factors $suffix | default 1) }}
 {{- end }}

@@ -35,7 +35,7 @@ spec:
       {{- if .environment }}
       envFrom:
         - configMapRef:
-            name: {{ include "ai-agent.configName" .root }}
+            name: {{ include "ai-agent.configName" .root | quote }}
       {{- end }}
       resources:
         requests: {cpu: 10m, memory: 16Mi}

@@ -44,6 +44,16 @@ func Dir() string { return repo.Path("charts", "ai-agent") }
 // Values are single values as `helm --set-json` takes them: a dotted path and JSON.
 type Values map[string]string
 
+// With returns a copy in which one more value is set.
+func (v Values) With(path, json string) Values {
+	copied := maps.Clone(v)
+	if copied == nil {
+		copied = Values{}
+	}
+	copied[path] = json
+	return copied
+}
+
 // Options are what a render can be told. The zero value renders the chart's own
 // values.
 type Options struct {

@@ -64,9 +64,9 @@ const (
 `
 	envFromBoth = `          envFrom:
             - configMapRef:
-                name: ai-agent-config
+                name: "ai-agent-config"
             - secretRef:
-                name: ai-agent-secrets
+                name: "ai-agent-secrets"
 `
 )
 
@@ -92,7 +92,7 @@ func TestEachCheckFindsItsDefect(t *testing.T) {
 		"practice-env-from":        {"one by one": {envFromBoth, "          env: [{name: A, value: a}]\n"}},
 		"practice-pinned-image":    {"no tag": {"ai-agent:1.0.0", "registry:5000/ai-agent"}},
 		"practice-disruption-budget": {
-			"of other pods": {"unhealthyPodEvictionPolicy: AlwaysAllow\n  selector:\n    matchLabels:\n      app: ai-agent", "unhealthyPodEvictionPolicy: AlwaysAllow\n  selector:\n    matchLabels:\n      app: other"},
+			"of other pods": {"unhealthyPodEvictionPolicy: AlwaysAllow\n  selector:\n    matchLabels:\n      app: \"ai-agent\"", "unhealthyPodEvictionPolicy: AlwaysAllow\n  selector:\n    matchLabels:\n      app: other"},
 			"of all pods":   {"minAvailable: 1", "minAvailable: 2"},
 		},
 		"pitfall-memory-limit": {"512Mi": {"memory: 2Gi", "memory: 512Mi"}},
@@ -114,7 +114,7 @@ func TestEachCheckFindsItsDefect(t *testing.T) {
 				t.Parallel()
 				manifest := defaults(t)
 				broken := strings.ReplaceAll(manifest, defect[0], defect[1])
-				require.NotEqual(t, manifest, broken, "the defect is in the manifest")
+				require.False(t, manifest == broken, "the manifest has nothing like %s", defect[0])
 				var found []string
 				for _, finding := range runOnly(t, id, broken) {
 					assert.NotEmpty(t, finding.Object)

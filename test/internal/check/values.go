@@ -64,8 +64,9 @@ func Render(c *chart.Chart, options chart.Options) (Subject, []Finding, error) {
 	}
 	objects, err := chart.Decode(manifest)
 	if err != nil {
+		problem, _, _ := strings.Cut(err.Error(), " in:\n") // without the object: it may be long
 		return Subject{}, []Finding{{
-			Check: decodeStep.ID, Severity: decodeStep.Severity, Problem: err.Error(),
+			Check: decodeStep.ID, Severity: decodeStep.Severity, Problem: problem,
 			Fix: "Look at extraObjects and the values that are handed on as they are.",
 		}}, nil
 	}
