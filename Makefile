@@ -1,7 +1,7 @@
 # The two commands: `make up` and `make test`. Variables on the command line reach
 # the scripts through the environment, which is how make hands them on.
 .DEFAULT_GOAL := help
-.PHONY: help up down test test-render validate test-down tools bench generate lint clean
+.PHONY: help up down test test-render validate test-down tools mutate bench generate lint clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -28,6 +28,9 @@ test-down: ## Remove the cluster of `make test`
 
 tools: ## Build helm, kind and the linters into bin/
 	@scripts/tools.sh test
+
+mutate: tools ## Put defects into the chart, one by one: each must turn a test red
+	@PATH="$(CURDIR)/bin:$$PATH" go run ./test/mutate
 
 bench: tools ## Measure what a render costs, by the helm command and in process
 	@go test ./test/internal/chart -run XXX -bench . -benchtime 3s

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 
@@ -38,8 +39,12 @@ var MonitoringAPIs = []string{
 	"monitoring.coreos.com/v1/ServiceMonitor",
 }
 
+// DirVariable names the environment variable that puts another folder in the
+// place of charts/ai-agent, such as a mutated copy.
+const DirVariable = "CHART_DIR"
+
 // Dir returns the folder of the chart ai-agent.
-func Dir() string { return repo.Path("charts", "ai-agent") }
+func Dir() string { return cmp.Or(os.Getenv(DirVariable), repo.Path("charts", "ai-agent")) }
 
 // Values are single values as `helm --set-json` takes them: a dotted path and JSON.
 type Values map[string]string
