@@ -61,6 +61,14 @@ func TestRunBudget(t *testing.T) {
 	}
 }
 
+// A hung agent finishes nothing: its restart does not wait the pod's long grace.
+func TestProbesKillSoon(t *testing.T) {
+	t.Parallel()
+	container := agentOf(t, nil)
+	assert.EqualValues(t, 10, *container.LivenessProbe.TerminationGracePeriodSeconds)
+	assert.EqualValues(t, 10, *container.StartupProbe.TerminationGracePeriodSeconds)
+}
+
 // A controller's own way to keep a stream open, as its documentation has it.
 func TestIngressTimeoutsByController(t *testing.T) {
 	t.Parallel()
