@@ -18,7 +18,7 @@ test: ## Run every test, the live ones in the cluster ai-agent-test
 	@scripts/test.sh
 
 test-render: tools ## Run the tests that need no cluster
-	@PATH="$(CURDIR)/bin:$$PATH" gotestsum --format testname -- $$(go list ./... | grep -v /test/live)
+	@PATH="$(CURDIR)/bin:$$PATH" gotestsum --format pkgname-and-test-fails --hide-summary=skipped -- $$(go list ./... | grep -v /test/live)
 
 validate: ## Say what is wrong with values of yours: VALUES="base.yaml my.yaml" [OUTPUT=json|junit|sarif]
 	@scripts/validate.sh

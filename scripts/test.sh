@@ -8,4 +8,5 @@ export CLUSTER=ai-agent-test KUBECONFIG=$cache/kubeconfig-test
 "$root/scripts/environment.sh" || exit
 step "test tools" "The Go modules must be reachable." "$root/scripts/tools.sh" test
 cd "$root"
-KUBE_CONTEXT=kind-$CLUSTER gotestsum --format testname -- -count=1 -timeout 60m ./...
+# Live tests mostly wait for Kubernetes: more of them than there are cores.
+KUBE_CONTEXT=kind-$CLUSTER gotestsum --format testname -- -count=1 -parallel 6 -timeout 60m ./...

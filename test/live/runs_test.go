@@ -3,6 +3,7 @@ package live
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -55,21 +56,34 @@ type answer struct {
 	err  error
 }
 
-// rollout installs a release, starts runs on it, replaces all of its pods
-// meanwhile, and returns how the runs ended.
+// rollout starts runs on a release, replaces all of its pods meanwhile, and
+// returns how the runs ended.
 func rollout(t *testing.T, values chart.Values) (*cluster.Namespace, []answer) {
 	t.Helper()
+	n, clients := runs(t, values)
+	old := uids(t, n)
+	out, err := n.Kubectl(t, "rollout", "restart", "deployment/ai-agent")
+	require.NoError(t, err, out)
+	answers := await(t, n, clients)
+	cluster.Eventually(t, "the end of every old pod", 3*time.Minute, func() error {
+		for _, pod := range n.Pods(t, "ai-agent") {
+			if slices.Contains(old, pod.UID) && pod.Status.Phase == corev1.PodRunning {
+				return fmt.Errorf("pod %s still runs", pod.Name)
+			}
+		}
+		return nil
+	})
+	return n, answers
+}
+
+// runs installs a release and starts four runs on it, each of a minute.
+func runs(t *testing.T, values chart.Values) (*cluster.Namespace, []string) {
+	t.Helper()
 	n := kind.Namespace(t)
-	out, err := n.Kubectl(t, "patch", "deployment", "llm", "--type=json", "--patch",
-		`[{"op": "replace", "path": "/spec/template/spec/containers/0/args", "value": ["llm", "--answer-tokens=100000"]}]`)
-	require.NoError(t, err, out)
-	out, err = n.Kubectl(t, "rollout", "status", "deployment/llm", "--timeout=2m")
-	require.NoError(t, err, out)
+	longAnswers(t, n)
 	values = maps.Clone(values)
 	maps.Copy(values, small)
 	n.Install(t, "ai-agent", values)
-	old := n.Pods(t, "ai-agent")
-
 	var clients []string
 	for i := range 4 {
 		clients = append(clients, prober.Start(t, n, prober.Run{URL: serviceURL, Task: fmt.Sprint("run ", i), MaxTokens: runTokens}))
@@ -86,23 +100,25 @@ func rollout(t *testing.T, values chart.Values) (*cluster.Namespace, []answer) {
 		}
 		return nil
 	})
-	out, err = n.Kubectl(t, "rollout", "restart", "deployment/ai-agent")
-	require.NoError(t, err, out)
+	return n, clients
+}
 
+// longAnswers takes away the sample model's own limit of an answer's length.
+func longAnswers(t *testing.T, n *cluster.Namespace) {
+	t.Helper()
+	out, err := n.Kubectl(t, "patch", "deployment", "llm", "--type=json", "--patch",
+		`[{"op": "replace", "path": "/spec/template/spec/containers/0/args", "value": ["llm", "--answer-tokens=100000"]}]`)
+	require.NoError(t, err, out)
+	out, err = n.Kubectl(t, "rollout", "status", "deployment/llm", "--timeout=2m")
+	require.NoError(t, err, out)
+}
+
+func await(t *testing.T, n *cluster.Namespace, clients []string) []answer {
+	t.Helper()
 	var answers []answer
 	for _, client := range clients {
 		text, err := prober.Await(t, n, client)
 		answers = append(answers, answer{text, err})
 	}
-	cluster.Eventually(t, "the end of every old pod", 3*time.Minute, func() error {
-		for _, pod := range n.Pods(t, "ai-agent") {
-			for _, before := range old {
-				if pod.UID == before.UID && pod.Status.Phase == corev1.PodRunning {
-					return fmt.Errorf("pod %s still runs", pod.Name)
-				}
-			}
-		}
-		return nil
-	})
-	return n, answers
+	return answers
 }

@@ -78,21 +78,44 @@ func lastRun(pod *corev1.Pod) string {
 	return pod.Spec.Containers[0].Name
 }
 
+// Listen starts a pod that answers on a port and from which a test can ask, and
+// waits until it runs.
+func Listen(t *testing.T, n *cluster.Namespace, port int) *corev1.Pod {
+	t.Helper()
+	pods := n.Client.CoreV1().Pods(n.Name)
+	pod, err := pods.Create(t.Context(), pod("", container("listener", "llm", fmt.Sprint("--addr=:", port))), metav1.CreateOptions{})
+	require.NoError(t, err)
+	cluster.Eventually(t, "a listener", time.Minute, func() error {
+		pod, err = pods.Get(t.Context(), pod.Name, metav1.GetOptions{})
+		if err == nil && pod.Status.Phase != corev1.PodRunning {
+			err = fmt.Errorf("pod %s is %s", pod.Name, pod.Status.Phase)
+		}
+		return err
+	})
+	return pod
+}
+
 func (r Run) pod() *corev1.Pod {
+	asking := pod(r.Node, container("prober", "ask", "--url", r.URL, "--max-tokens", strconv.Itoa(r.MaxTokens), r.Task))
+	// A new pod's address takes a moment to reach the agent's NetworkPolicy.
+	asking.Spec.InitContainers = []corev1.Container{container("settle", "check", "--url", r.URL, "--settle", settle.String())}
+	return asking
+}
+
+// pod is a restricted pod of one container that runs once.
+func pod(node string, only corev1.Container) *corev1.Pod {
 	yes, no := true, false
 	return &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{GenerateName: "prober-"},
 		Spec: corev1.PodSpec{
-			NodeName:                     r.Node,
+			NodeName:                     node,
 			RestartPolicy:                corev1.RestartPolicyNever,
 			AutomountServiceAccountToken: &no,
 			SecurityContext: &corev1.PodSecurityContext{
 				RunAsNonRoot:   &yes,
 				SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
 			},
-			// A new pod's address takes a moment to reach the agent's NetworkPolicy.
-			InitContainers: []corev1.Container{container("settle", "check", "--url", r.URL, "--settle", settle.String())},
-			Containers:     []corev1.Container{container("prober", "ask", "--url", r.URL, "--max-tokens", strconv.Itoa(r.MaxTokens), r.Task)},
+			Containers: []corev1.Container{only},
 		},
 	}
 }

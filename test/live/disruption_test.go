@@ -1,0 +1,73 @@
+package live
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	policyv1 "k8s.io/api/policy/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"ai-agent/test/internal/chart"
+	"ai-agent/test/internal/cluster"
+)
+
+// An eviction is refused at the budget's limit, with the budget as its cause, and
+// allowed once a pod is spare again.
+func TestEvictionStopsAtTheBudget(t *testing.T) {
+	t.Parallel()
+	n := kind.Namespace(t)
+	n.Install(t, "ai-agent", small)
+	pods := n.Pods(t, "ai-agent")
+	require.Len(t, pods, 2)
+	require.NoError(t, evict(t, n, pods[0].Name))
+	refused := evict(t, n, pods[1].Name)
+	require.True(t, apierrors.IsTooManyRequests(refused), "%v", refused)
+	assert.True(t, apierrors.HasStatusCause(refused, policyv1.DisruptionBudgetCause), "%v", refused)
+	cluster.Eventually(t, "a spare pod", time.Minute, func() error { return evict(t, n, pods[1].Name) })
+}
+
+// Control: without a budget nothing keeps the last pod.
+func TestEvictionTakesAllWithoutABudget(t *testing.T) {
+	t.Parallel()
+	n := kind.Namespace(t)
+	n.Install(t, "ai-agent", small.With("podDisruptionBudget.enabled", "false"))
+	for _, pod := range n.Pods(t, "ai-agent") {
+		require.NoError(t, evict(t, n, pod.Name))
+	}
+}
+
+func evict(t *testing.T, n *cluster.Namespace, pod string) error {
+	return n.Client.PolicyV1().Evictions(n.Name).Evict(t.Context(), &policyv1.Eviction{ObjectMeta: metav1.ObjectMeta{Name: pod, Namespace: n.Name}})
+}
+
+// A drain of each worker in turn ends, and not one run is cut by it. Not
+// parallel: a node without room would be every other test's trouble.
+func TestDrainCutsNoRun(t *testing.T) {
+	n, clients := runs(t, chart.Values{"agent.maxRunSeconds": "90"})
+	nodes, err := kind.Client.CoreV1().Nodes().List(t.Context(), metav1.ListOptions{LabelSelector: "!node-role.kubernetes.io/control-plane"})
+	require.NoError(t, err)
+	for _, node := range nodes.Items {
+		start := time.Now()
+		// The model and the clients stay: what is drained is the agent.
+		out, err := n.Kubectl(t, "drain", node.Name, "--pod-selector=app.kubernetes.io/name=ai-agent", "--delete-emptydir-data", "--timeout=4m")
+		_, uncordon := n.Kubectl(t, "uncordon", node.Name)
+		require.NoError(t, err, out)
+		require.NoError(t, uncordon)
+		t.Logf("%s drained of %d agents in %s", node.Name, strings.Count(out, "evicting pod"), time.Since(start).Round(time.Second))
+	}
+	for _, answer := range await(t, n, clients) {
+		require.NoError(t, answer.err)
+		assert.Len(t, strings.Fields(answer.text), runTokens)
+	}
+	cluster.Eventually(t, "two Ready pods", time.Minute, func() error {
+		if err := ready(t, n, 2); err != nil {
+			return fmt.Errorf("after the drains: %w", err)
+		}
+		return nil
+	})
+}

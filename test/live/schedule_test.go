@@ -1,0 +1,133 @@
+package live
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"ai-agent/test/internal/chart"
+	"ai-agent/test/internal/cluster"
+)
+
+// each is a schedule of every minute.
+func each(further string) string {
+	return `{"schedule": "* * * * *", "task": "say hello", "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}}` + further + `}`
+}
+
+// A schedule runs on time, leaves as many Jobs as it is told to, and neither the
+// Service nor the budget nor the autoscaler counts its pods.
+func TestScheduleRunsAndIsNobodysPod(t *testing.T) {
+	t.Parallel()
+	n := kind.Namespace(t)
+	n.Install(t, "ai-agent", small.With("schedules.hello", each(`, "successfulJobsHistoryLimit": 1`)))
+	first := completed(t, n, 1)
+	pods, err := n.Client.CoreV1().Pods(n.Name).List(t.Context(), metav1.ListOptions{LabelSelector: "job-name=" + first.Name})
+	require.NoError(t, err)
+	require.Len(t, pods.Items, 1)
+	log, err := n.Client.CoreV1().Pods(n.Name).GetLogs(pods.Items[0].Name, &corev1.PodLogOptions{}).DoRaw(t.Context())
+	require.NoError(t, err)
+	assert.Contains(t, string(log), "You asked: say hello")
+
+	require.NoError(t, endpoints(t, n, 2))
+	budget, err := n.Client.PolicyV1().PodDisruptionBudgets(n.Name).Get(t.Context(), "ai-agent", metav1.GetOptions{})
+	require.NoError(t, err)
+	assert.EqualValues(t, 2, budget.Status.ExpectedPods)
+	hpa, err := hpaOf(t, n)
+	require.NoError(t, err)
+	assert.EqualValues(t, 2, hpa.Status.CurrentReplicas)
+
+	cluster.Eventually(t, "the next one in its place", 3*time.Minute, func() error {
+		jobs := jobsOf(t, n)
+		if len(jobs) != 1 || jobs[0].UID == first.UID {
+			return fmt.Errorf("%d Jobs, the first of them %s", len(jobs), jobs[0].Name)
+		}
+		return nil
+	})
+}
+
+// Runs longer than the time between them never overlap.
+func TestScheduleForbidsOverlap(t *testing.T) {
+	t.Parallel()
+	most := overlap(t, each(""))
+	assert.Equal(t, 1, most)
+}
+
+// Control: allowed to, they do.
+func TestScheduleOverlapsWhereAllowed(t *testing.T) {
+	t.Parallel()
+	most := overlap(t, each(`, "concurrencyPolicy": "Allow"`))
+	assert.Greater(t, most, 1)
+}
+
+// overlap watches a schedule whose runs take more than two minutes, and returns
+// the largest number of them at once.
+func overlap(t *testing.T, schedule string) int {
+	t.Helper()
+	n := kind.Namespace(t)
+	longAnswers(t, n)
+	n.Install(t, "ai-agent", alone(chart.Values{"schedules.long": schedule, "config.MAX_TOKENS": "3000"}))
+	most := 0
+	for end := time.Now().Add(150 * time.Second); time.Now().Before(end); time.Sleep(time.Second) {
+		active := 0
+		for _, job := range jobsOf(t, n) {
+			active += int(job.Status.Active)
+		}
+		most = max(most, active)
+	}
+	return most
+}
+
+// A run that does not end is ended at the Job's deadline, and the Job says why.
+func TestScheduleEndsAtItsDeadline(t *testing.T) {
+	t.Parallel()
+	n := kind.Namespace(t)
+	longAnswers(t, n)
+	// Told another budget than the chart's, the agent does not end the run itself.
+	n.Install(t, "ai-agent", alone(chart.Values{
+		"schedules.long": each(`, "activeDeadlineSeconds": 121, "concurrencyPolicy": "Forbid"`), "agent.maxRunSeconds": "1", "config.MAX_TOKENS": "100000",
+		"extraObjects": `[{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "longer"}, "data": {"MAX_RUN_SECONDS": "900"}}]`,
+		"envFrom":      `[{"configMapRef": {"name": "longer"}}]`,
+	}))
+	cluster.Eventually(t, "a failed Job", 5*time.Minute, func() error {
+		for _, job := range jobsOf(t, n) {
+			for _, condition := range job.Status.Conditions {
+				if condition.Type == batchv1.JobFailed && condition.Reason == batchv1.JobReasonDeadlineExceeded {
+					return nil
+				}
+			}
+		}
+		return fmt.Errorf("%d Jobs, none failed by its deadline", len(jobsOf(t, n)))
+	})
+}
+
+func jobsOf(t *testing.T, n *cluster.Namespace) []batchv1.Job {
+	t.Helper()
+	jobs, err := n.Client.BatchV1().Jobs(n.Name).List(t.Context(), metav1.ListOptions{})
+	require.NoError(t, err)
+	return jobs.Items
+}
+
+// completed waits for so many completed Jobs and returns one of them.
+func completed(t *testing.T, n *cluster.Namespace, want int) batchv1.Job {
+	t.Helper()
+	var done []batchv1.Job
+	cluster.Eventually(t, "a completed Job", 2*time.Minute, func() error {
+		done = nil
+		for _, job := range jobsOf(t, n) {
+			if job.Status.Succeeded > 0 {
+				done = append(done, job)
+			}
+		}
+		if len(done) < want {
+			return fmt.Errorf("%d completed", len(done))
+		}
+		return nil
+	})
+	return done[0]
+}
