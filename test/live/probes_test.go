@@ -114,10 +114,11 @@ func TestLostDependencyTakesPodsOut(t *testing.T) {
 			t.Parallel()
 			n := kind.Namespace(t)
 			n.Install(t, "ai-agent", small)
-			lost := scale(t, n, server, 0)
+			lost := lose(t, n, server)
 			cluster.Eventually(t, "no endpoint", 40*time.Second, func() error { return endpoints(t, n, 0) })
 			t.Logf("from the loss of %s to no endpoint: %s", server, time.Since(lost))
-			scale(t, n, server, 1)
+			out, err := n.Kubectl(t, "scale", "deployment", server, "--replicas=1")
+			require.NoError(t, err, out)
 			cluster.Eventually(t, "two endpoints again", 90*time.Second, func() error { return endpoints(t, n, 2) })
 			for _, pod := range n.Pods(t, "ai-agent") {
 				assert.Zero(t, restarts(pod))
@@ -132,15 +133,17 @@ func TestLostDependencyGoesUnseenWithoutReadiness(t *testing.T) {
 	t.Parallel()
 	n := kind.Namespace(t)
 	n.Install(t, "ai-agent", small.With("readinessProbe.httpGet.path", `"/health"`))
-	scale(t, n, "redis", 0)
+	lose(t, n, "redis")
 	time.Sleep(45 * time.Second) // longer than the others were given
 	require.NoError(t, endpoints(t, n, 2))
 }
 
-// scale sets the number of a Deployment's pods and returns when.
-func scale(t *testing.T, n *cluster.Namespace, deployment string, replicas int) time.Time {
+// lose takes a server away, at once and not at its leave, and returns when.
+func lose(t *testing.T, n *cluster.Namespace, server string) time.Time {
 	t.Helper()
-	out, err := n.Kubectl(t, "scale", "deployment", deployment, fmt.Sprint("--replicas=", replicas))
+	out, err := n.Kubectl(t, "scale", "deployment", server, "--replicas=0")
+	require.NoError(t, err, out)
+	out, err = n.Kubectl(t, "delete", "pods", "--selector=app="+server, "--grace-period=1")
 	require.NoError(t, err, out)
 	return time.Now()
 }

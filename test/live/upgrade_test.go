@@ -66,7 +66,7 @@ func TestUpgradeWithoutTheLiveCountFallsToOnePod(t *testing.T) {
 	template := filepath.Join(folder, "templates", "_replicas.tpl")
 	text, err := os.ReadFile(template)
 	require.NoError(t, err)
-	without := strings.Replace(string(text), "{{- max .spec.replicas $least }}", "", 1)
+	without := strings.Replace(string(text), "{{ $count }}", "", 1)
 	require.NotEqual(t, string(text), without)
 	require.NoError(t, os.WriteFile(template, []byte(without), 0o600))
 

@@ -41,7 +41,7 @@ var mutants = []mutant{
 	{"an embeddings agent without its memory", "templates/_resources.tpl", "{cpu: 2000m, memory: 2Gi}", "{cpu: 2000m, memory: 1Gi}"},
 	{"no limits", "templates/_resources.tpl", "limits: {cpu: 1000m, memory: 1Gi}", "limits: {}"},
 	{"own resources ignored", "templates/_resources.tpl", "(deepCopy .root.Values.resources) ", ""},
-	{"replicas under an autoscaler", "templates/_replicas.tpl", `{{- with lookup "apps/v1" "Deployment" .Release.Namespace (include "ai-agent.fullname" .) }}`, `{{- with dict "spec" (dict "replicas" 3) }}`},
+	{"replicas under an autoscaler", "templates/_replicas.tpl", "{{- if and $asked $count }}", "{{- if $count }}"},
 	{"memory target for CPU", "templates/hpa.yaml", `"cpu" .targetCPUUtilizationPercentage`, `"cpu" .targetMemoryUtilizationPercentage`},
 	{"minimum and maximum swapped", "templates/hpa.yaml", "minReplicas: {{ .minReplicas }}", "minReplicas: {{ .maxReplicas }}"},
 	{"all pods go at once", values, "{type: Pods, value: 1, periodSeconds: 120}", "{type: Pods, value: 10, periodSeconds: 15}"},
