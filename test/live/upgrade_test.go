@@ -13,10 +13,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	appsv1 "k8s.io/api/apps/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/watch"
 
 	"ai-agent/test/internal/chart"
 	"ai-agent/test/internal/cluster"
@@ -42,14 +39,14 @@ func TestUpgradeKeepsTheAutoscalersPods(t *testing.T) {
 			out, err = n.RunHelm(t, helm, "upgrade", "ai-agent", chart.Dir(), "--reuse-values", "--wait", "--set", busy)
 			require.NoError(t, err, out)
 			cluster.Eventually(t, "the autoscaler's 6 pods", 4*time.Minute, func() error {
-				if seen := replicas(); slices.Max(seen) != 6 {
+				if seen := counts(replicas()); slices.Max(seen) != 6 {
 					return fmt.Errorf("replicas so far: %v", seen)
 				}
 				return nil
 			})
 			out, err = n.RunHelm(t, helm, "upgrade", "ai-agent", chart.Dir(), "--reuse-values", "--wait", "--set", "config.LOG_LEVEL=DEBUG")
 			require.NoError(t, err, out)
-			seen := replicas()
+			seen := counts(replicas())
 			assert.True(t, slices.IsSorted(seen), "the number of pods only grew: %v", seen)
 			assert.Equal(t, int32(4), seen[0])
 			assert.Equal(t, int32(6), seen[len(seen)-1])
@@ -77,39 +74,11 @@ func TestUpgradeWithoutTheLiveCountFallsToOnePod(t *testing.T) {
 	out, err = n.RunHelm(t, "helm", "upgrade", "ai-agent", folder, "--reuse-values", "--set", "autoscaling.enabled=true")
 	require.NoError(t, err, out)
 	cluster.Eventually(t, "a fall to one pod", time.Minute, func() error {
-		if seen := replicas(); slices.Min(seen) != 1 {
+		if seen := counts(replicas()); slices.Min(seen) != 1 {
 			return fmt.Errorf("replicas so far: %v", seen)
 		}
 		return nil
 	})
-}
-
-// recordReplicas watches how many pods the Deployment asks for; what it returns
-// tells every number so far, each change once.
-func recordReplicas(t *testing.T, n *cluster.Namespace) func() []int32 {
-	t.Helper()
-	changes, err := n.Client.AppsV1().Deployments(n.Name).Watch(t.Context(), metav1.ListOptions{FieldSelector: "metadata.name=ai-agent"})
-	require.NoError(t, err)
-	t.Cleanup(changes.Stop)
-	var seen []int32
-	take := func(event watch.Event) {
-		deployment, ok := event.Object.(*appsv1.Deployment)
-		if ok && (len(seen) == 0 || seen[len(seen)-1] != *deployment.Spec.Replicas) {
-			seen = append(seen, *deployment.Spec.Replicas)
-		}
-	}
-	take(<-changes.ResultChan())
-	return func() []int32 {
-		for {
-			select {
-			case event, open := <-changes.ResultChan():
-				require.True(t, open, "the watch ended early")
-				take(event)
-			default:
-				return slices.Clone(seen)
-			}
-		}
-	}
 }
 
 // A Secret of the user's that was rotated reaches the pods with the next

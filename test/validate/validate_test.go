@@ -158,7 +158,7 @@ func TestOutsideTheRepository(t *testing.T) {
 		require.NoError(t, err, string(out))
 		return string(out)
 	}
-	must(exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-o", folder, "."))
+	must(exec.CommandContext(t.Context(), "go", "build", "-o", folder, "."))
 	must(exec.CommandContext(t.Context(), "helm", "package", chart.Dir(), "--destination", folder))
 	require.NoError(t, os.WriteFile(filepath.Join(folder, "my.yaml"), []byte("agent: {type: api}"), 0o600))
 	archives, err := filepath.Glob(filepath.Join(folder, "*.tgz"))
