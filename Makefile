@@ -29,8 +29,8 @@ test-down: ## Remove the cluster of `make test`
 tools: ## Build helm, kind and the linters into bin/
 	@scripts/tools.sh test
 
-mutate: tools ## Put defects into the chart, one by one: each must turn a test red
-	@PATH="$(CURDIR)/bin:$$PATH" go run ./test/mutate
+mutate: tools ## Put defects into the chart, one by one: each must turn a test red [ONLY="part of a description"]
+	@PATH="$(CURDIR)/bin:$$PATH" go run ./test/mutate $(ONLY)
 
 bench: tools ## Measure what a render costs, by the helm command and in process
 	@go test ./test/internal/chart -run XXX -bench . -benchtime 3s

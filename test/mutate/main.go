@@ -1,7 +1,8 @@
 // Command mutate puts one defect after another into a copy of the chart and runs
 // the render suites over it: each defect must turn a test red. The goldens and the
 // comparisons of one render with another are left out; they would see any change
-// and say nothing of what it breaks.
+// and say nothing of what it breaks. With an argument, only the defects whose
+// description has it are tried.
 package main
 
 import (
@@ -14,6 +15,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 
@@ -27,20 +29,22 @@ const blind = "TestGolden|TestHelm|TestDerived|TestRenderIsTheSame|TestAnyValidV
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	survivors, err := run(ctx)
+	only := strings.Join(os.Args[1:], " ")
+	tried := slices.DeleteFunc(slices.Clone(mutants), func(m mutant) bool { return !strings.Contains(m.defect, only) })
+	survivors, err := run(ctx, tried)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "mutate:", err)
 		os.Exit(2)
 	}
 	if survivors > 0 {
-		fmt.Printf("%d of %d defects turned no test red\n", survivors, len(mutants))
+		fmt.Printf("%d of %d defects turned no test red\n", survivors, len(tried))
 		os.Exit(1)
 	}
-	fmt.Printf("each of %d defects turned a test red\n", len(mutants))
+	fmt.Printf("each of %d defects turned a test red\n", len(tried))
 }
 
-// run tries every mutant and returns how many survived.
-func run(ctx context.Context) (survivors int, err error) {
+// run tries mutants and returns how many survived.
+func run(ctx context.Context, mutants []mutant) (survivors int, err error) {
 	folder, err := os.MkdirTemp("", "ai-agent-mutate-")
 	if err != nil {
 		return 0, err

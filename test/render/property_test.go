@@ -1,10 +1,11 @@
 package render
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -37,6 +38,7 @@ func TestAnyValidValues(t *testing.T) {
 
 // FuzzAnyValidValues is the same for `go test -fuzz`.
 func FuzzAnyValidValues(f *testing.F) {
+	f.Add(bytes.Repeat([]byte("an agent's values"), 1000))
 	f.Fuzz(rapid.MakeFuzz(anyValidValues(f)))
 }
 
@@ -47,12 +49,16 @@ func anyValidValues(tb testing.TB) func(*rapid.T) {
 	set, err := check.New()
 	require.NoError(tb, err)
 	tb.Cleanup(func() { require.NoError(tb, set.Close()) })
+	folder := tb.TempDir()
 	return func(t *rapid.T) {
 		values := draw.values(t)
 		text, err := yaml.Marshal(values)
 		require.NoError(t, err)
-		file := filepath.Join(tb.TempDir(), "drawn.yaml")
-		require.NoError(t, os.WriteFile(file, text, 0o600))
+		drawn, err := os.CreateTemp(folder, "drawn-*.yaml")
+		require.NoError(t, err)
+		_, err = drawn.Write(text)
+		require.NoError(t, errors.Join(err, drawn.Close()))
+		file := drawn.Name()
 		subject, findings, err := check.Render(c, chart.Options{Files: []string{file}, APIVersions: chart.MonitoringAPIs})
 		require.NoError(t, err, "with the values\n%s", text)
 		if len(findings) == 1 && findings[0].Check == "values-guard" {

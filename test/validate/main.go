@@ -10,8 +10,10 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 	"helm.sh/helm/v3/pkg/chartutil"
@@ -29,7 +31,7 @@ const (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGPIPE)
 	defer stop()
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
@@ -109,7 +111,7 @@ func (o options) validate(ctx context.Context, files []string, stdout io.Writer)
 }
 
 // look renders and checks.
-func (o options) look(ctx context.Context, set *check.Set, files []string) (report.Report, error) {
+func (o options) look(ctx context.Context, set *check.Set, files []string) (_ report.Report, err error) {
 	c, err := chart.Load(o.chart)
 	if err != nil {
 		return report.Report{}, fmt.Errorf("%s is no chart: %w. Name its folder or archive with --chart", o.chart, err)
@@ -118,18 +120,53 @@ func (o options) look(ctx context.Context, set *check.Set, files []string) (repo
 	if err != nil {
 		return report.Report{}, err
 	}
+	result := report.Report{Chart: metadata.Name + " " + metadata.Version, Values: files}
+	folder, err := os.MkdirTemp("", "ai-agent-values-")
+	if err != nil {
+		return report.Report{}, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
+	files, err = readable(files, folder)
+	if err != nil {
+		return report.Report{}, err
+	}
 	for _, file := range files {
 		if err := check.ReadValues(c, file); err != nil {
 			return report.Report{}, err
 		}
 	}
-	result := report.Report{Chart: metadata.Name + " " + metadata.Version, Values: files}
 	subject, findings, err := check.Render(c, chart.Options{Files: files, KubeVersion: o.kubeVersion, APIVersions: chart.MonitoringAPIs})
 	if err == nil && findings == nil {
 		findings, err = set.Run(ctx, subject)
 	}
 	result.Findings = findings
 	return result, err
+}
+
+// readable copies what can be read only once, as a pipe or standard input, which
+// is "-", into a folder: values are read more than once.
+func readable(files []string, folder string) ([]string, error) {
+	var all []string
+	for i, file := range files {
+		if file == "-" {
+			file = "/dev/stdin"
+		}
+		info, err := os.Stat(file)
+		if err != nil || info.Mode().IsRegular() || info.IsDir() {
+			all = append(all, file) // ReadValues says what is wrong with it
+			continue
+		}
+		data, err := os.ReadFile(file)
+		if err != nil {
+			return nil, err
+		}
+		copied := filepath.Join(folder, fmt.Sprint(i, ".yaml"))
+		if err := os.WriteFile(copied, data, 0o600); err != nil {
+			return nil, err
+		}
+		all = append(all, copied)
+	}
+	return all, nil
 }
 
 func exitCode(worst, threshold check.Severity) int {

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/jstemmer/go-junit-report/v2/junit"
@@ -72,6 +73,17 @@ func TestFindings(t *testing.T) {
 	}
 }
 
+// Decrypted values come through a pipe, which can be read only once.
+func TestPipe(t *testing.T) {
+	t.Parallel()
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	require.NoError(t, syscall.Mkfifo(pipe, 0o600))
+	go func() { _ = os.WriteFile(pipe, []byte("terminationGracePeriodSeconds: 30"), 0o600) }()
+	code, stdout, stderr := validate(t, []string{pipe})
+	assert.Equal(t, exitErrors, code, stdout+stderr)
+	assert.Contains(t, stdout, "would cut a run")
+}
+
 func TestLaterFilesWin(t *testing.T) {
 	t.Parallel()
 	code, stdout, _ := validate(t, nil, "agent: {type: huge}", "agent: {type: api}")
@@ -88,6 +100,7 @@ func TestUnable(t *testing.T) {
 	}{
 		"a wrong path":           {[]string{"nowhere.yaml"}, "", "nowhere.yaml is not there"},
 		"bad YAML":               {nil, "agent:\n\tmaxRunSeconds: 1", "line 2"},
+		"a key given twice":      {nil, "agent: {type: api}\nagent: {maxRunSeconds: 900}", `key "agent" already set`},
 		"a list":                 {nil, "- a", "is no values file"},
 		"another chart's values": {nil, "controller: {}\nrbac: {}", "is for another chart: it has no key of this one, but controller, rbac"},
 		"a manifest":             {nil, "apiVersion: v1\nkind: Pod", "is a manifest of kind Pod"},

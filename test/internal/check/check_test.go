@@ -128,6 +128,17 @@ func TestEachCheckFindsItsDefect(t *testing.T) {
 	}
 }
 
+// A finding of a schema says where and what, not only that something is wrong.
+func TestSchemaFindingsNameTheField(t *testing.T) {
+	t.Parallel()
+	broken := strings.Replace(defaults(t), "targetPort: http", "targetPrt: http", 1)
+	findings := runOnly(t, "schema", broken)
+	require.Len(t, findings, 1)
+	assert.Equal(t, "Service/ai-agent-service", findings[0].Object)
+	assert.Equal(t, "spec.ports.0", findings[0].Field)
+	assert.Contains(t, findings[0].Problem, "additional properties 'targetPrt' not allowed (Kubernetes 1.34, 1.35, 1.36, 1.37)")
+}
+
 // runOnly runs one check over what may not decode.
 func runOnly(t *testing.T, id, manifest string) []Finding {
 	t.Helper()

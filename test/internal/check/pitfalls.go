@@ -155,8 +155,9 @@ func scaleDownWindow(objects chart.Objects) []Finding {
 }
 
 var (
-	credentialName  = regexp.MustCompile(`(?i)(KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?)$`)
-	credentialValue = regexp.MustCompile(`^(sk|lsv2|ghp|xox[abp])[-_]|://[^/@:]*:[^/@]+@|-----BEGIN `)
+	// The guard's, but line by line: a ConfigMap may hold whole files.
+	credentialName  = regexp.MustCompile(`(?i)(^|_)(KEY|TOKEN|SECRET|PASS|PASSWORD|PASSWD|CREDENTIALS?)$`)
+	credentialValue = regexp.MustCompile(`(?m)(^|=)(sk|lsv2|gh[opsu]|github_pat|glpat|hf|xox[abp])[-_]|(^|=)(AKIA|AIza)[0-9A-Za-z]|://[^/@:\s]*:[^/@\s]+@|[?&](password|token|key)=|-----BEGIN .*PRIVATE KEY`)
 )
 
 func secretsInConfigMaps(objects chart.Objects) []Finding {

@@ -32,6 +32,12 @@ func pods(objects chart.Objects) []pod {
 			p.field, p.meta, p.spec = "spec", typed.ObjectMeta, typed.Spec
 		case *appsv1.Deployment:
 			p.field, p.meta, p.spec = "spec.template.spec", typed.Spec.Template.ObjectMeta, typed.Spec.Template.Spec
+		case *appsv1.StatefulSet:
+			p.field, p.meta, p.spec = "spec.template.spec", typed.Spec.Template.ObjectMeta, typed.Spec.Template.Spec
+		case *appsv1.DaemonSet:
+			p.field, p.meta, p.spec = "spec.template.spec", typed.Spec.Template.ObjectMeta, typed.Spec.Template.Spec
+		case *batchv1.Job:
+			p.field, p.meta, p.spec = "spec.template.spec", typed.Spec.Template.ObjectMeta, typed.Spec.Template.Spec
 		case *batchv1.CronJob:
 			template := typed.Spec.JobTemplate.Spec.Template
 			p.field, p.meta, p.spec = "spec.jobTemplate.spec.template.spec", template.ObjectMeta, template.Spec

@@ -111,12 +111,16 @@ func problems(result validator.Result) []Finding {
 	if signature, err := result.Resource.Signature(); err == nil && signature.Kind != "" {
 		object = signature.Kind + "/" + signature.Name
 	}
-	if len(result.ValidationErrors) == 0 {
-		return []Finding{{Object: object, Problem: result.Err.Error(), Fix: fix}}
-	}
+	// Not ValidationErrors: they are the outermost, and say only that something is wrong.
 	var found []Finding
-	for _, problem := range result.ValidationErrors {
-		found = append(found, Finding{Object: object, Field: field(problem.Path), Problem: problem.Msg, Fix: fix})
+	for _, part := range strings.Split(result.Err.Error(), "- at '")[1:] {
+		path, problem, _ := strings.Cut(part, "': ")
+		if problem = strings.TrimSpace(problem); problem != "validation failed" {
+			found = append(found, Finding{Object: object, Field: field(path), Problem: problem, Fix: fix})
+		}
+	}
+	if found == nil {
+		found = []Finding{{Object: object, Problem: result.Err.Error(), Fix: fix}}
 	}
 	return found
 }

@@ -36,8 +36,8 @@ func ReadValues(c *chart.Chart, file string) error {
 		return fmt.Errorf("%w: name a values file that you may read", err)
 	}
 	var values map[string]any
-	if err := yaml.Unmarshal(data, &values); err != nil {
-		return fmt.Errorf("%s is no values file: %w", file, err)
+	if err := yaml.UnmarshalStrict(data, &values); err != nil { // helm drops the first of two equal keys in silence
+		return fmt.Errorf("%s is no values file: %s", file, strings.ReplaceAll(err.Error(), "\n", " "))
 	}
 	if values["apiVersion"] != nil && values["kind"] != nil {
 		return fmt.Errorf("%s is a manifest of kind %v, not a values file", file, values["kind"])
