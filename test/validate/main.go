@@ -94,16 +94,14 @@ func (o options) validate(ctx context.Context, files []string, stdout io.Writer)
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, set.Close()) }()
-	checks := append(check.Steps(), set.Checks...)
 	if o.list {
-		report.List(stdout, checks)
+		report.List(stdout, append(check.Steps(), set.Checks...))
 		return 0, nil
 	}
 	result, err := o.look(ctx, set, files)
 	if err != nil {
 		return 0, err
 	}
-	result.Checks = checks
 	if err := result.Write(stdout, o.format); err != nil {
 		return 0, err
 	}
@@ -136,7 +134,9 @@ func (o options) look(ctx context.Context, set *check.Set, files []string) (_ re
 		}
 	}
 	subject, findings, err := check.Render(c, chart.Options{Files: files, KubeVersion: o.kubeVersion, APIVersions: chart.MonitoringAPIs})
+	result.Checks, result.Skipped = check.Steps(), set.Checks
 	if err == nil && findings == nil {
+		result.Checks, result.Skipped = append(result.Checks, set.Checks...), nil
 		findings, err = set.Run(ctx, subject)
 	}
 	result.Findings = findings

@@ -144,6 +144,11 @@ func TestMachineReadableOutputs(t *testing.T) {
 	require.NoError(t, xml.Unmarshal([]byte(out), &asJUnit))
 	assert.Equal(t, 1, asJUnit.Failures)
 	assert.Greater(t, asJUnit.Tests, 15)
+	_, out, _ = validate(t, []string{"-o", "junit"}, "replicaCount: -1")
+	var refused junit.Testsuites
+	require.NoError(t, xml.Unmarshal([]byte(out), &refused))
+	assert.Equal(t, 1, refused.Failures)
+	assert.Greater(t, refused.Skipped, 10, "what was not looked at has not passed")
 
 	_, out, _ = validate(t, []string{"-o", "sarif"}, values)
 	asSARIF, err := sarif.FromString(out)

@@ -157,6 +157,32 @@ func runOnly(t *testing.T, id, manifest string) []Finding {
 	return nil
 }
 
+// Near misses that are right.
+func TestGoodValuesPassEveryCheck(t *testing.T) {
+	t.Parallel()
+	aHost := `[{"host": "a.example.com"}]`
+	for name, values := range map[string]chart.Values{
+		"short runs behind a route": {"agent.maxRunSeconds": "60", "httpRoute.enabled": "true", "httpRoute.parentRefs": `[{"name": "public"}]`},
+		"a monkey is no key":        {"config.MONKEY": `"see"`},
+		"HAProxy in days":           {"ingress.className": `"haproxy"`, "ingress.hosts": aHost, "ingress.annotations": `{"haproxy.org/timeout-server": "1d"}`},
+		"another autoscaler":        {"autoscaling.enabled": "false", "replicaCount": "null"},
+		"no scaling down":           {"autoscaling.behavior.scaleDown": `{"selectPolicy": "Disabled"}`},
+		"a sidecar with its own way": {"extraContainers": `[{"name": "proxy", "image": "proxy:1", "ports": [{"containerPort": 4180}], "startupProbe": {"httpGet": {"path": "/ping", "port": 4180}},
+			"livenessProbe": {"httpGet": {"path": "/ping", "port": 4180}, "periodSeconds": 5}, "readinessProbe": {"httpGet": {"path": "/ping", "port": 4180}},
+			"resources": {"requests": {"cpu": "10m", "memory": "64Mi"}, "limits": {"cpu": "100m", "memory": "128Mi"}},
+			"securityContext": {"allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true, "capabilities": {"drop": ["ALL"]}}}]`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			manifest, err := chart.Template(t, chart.Options{Set: values})
+			require.NoError(t, err)
+			for _, finding := range run(t, manifest) {
+				assert.Equal(t, "kube-score", finding.Check, "%+v", finding) // whose opinions are its own
+			}
+		})
+	}
+}
+
 // An exemption that nothing needs any more hides what comes next.
 func TestEachExemptionIsNeeded(t *testing.T) {
 	t.Parallel()

@@ -21,6 +21,17 @@ import (
 // longRun is the seed's least timeout of a proxy and its least scale-down window.
 const longRun = 300 * time.Second
 
+// runOf returns how long a run may take: what the chart tells the agent, or else
+// the seed's.
+func runOf(objects chart.Objects) time.Duration {
+	for _, config := range chart.All[*corev1.ConfigMap](objects) {
+		if seconds, err := strconv.Atoi(config.Data["MAX_RUN_SECONDS"]); err == nil {
+			return time.Duration(seconds) * time.Second
+		}
+	}
+	return longRun
+}
+
 // pitfalls are the rows of the seed's table "Common pitfalls", one check each.
 func pitfalls() []Check {
 	row := func(id string, severity Severity, title string, run func(chart.Objects) []Finding) Check {
@@ -30,7 +41,7 @@ func pitfalls() []Check {
 		row("memory-limit", Warning, "an agent's memory limit is no less than the smallest of the seed's", memoryLimit),
 		row("readiness", Error, "readiness asks for more than liveness, so that a lost dependency takes a pod out", readiness),
 		row("latest-tag", Error, "no image is latest", latestTag),
-		row("short-timeouts", Error, "proxies in front wait 300 s or more", shortTimeouts),
+		row("short-timeouts", Error, "proxies in front wait as long as a run may take", shortTimeouts),
 		row("scale-down-window", Error, "an autoscaler looks back 300 s or more before it takes a pod away", scaleDownWindow),
 		row("secrets-in-configmaps", Error, "no ConfigMap holds a credential", secretsInConfigMaps),
 	}
@@ -41,7 +52,7 @@ func memoryLimit(objects chart.Objects) []Finding {
 	var found []Finding
 	for _, c := range containers(objects) {
 		limit := c.Resources.Limits.Memory()
-		if c.serves() && !limit.IsZero() && limit.Cmp(least) < 0 {
+		if c.isAgent() && !limit.IsZero() && limit.Cmp(least) < 0 {
 			found = append(found, c.finding("resources.limits.memory", fmt.Sprintf("%s is little for an agent's context: it will be OOMKilled", limit),
 				"Profile it with `kubectl top pods` under load, or leave resources.limits.memory to agent.type."))
 		}
@@ -52,7 +63,7 @@ func memoryLimit(objects chart.Objects) []Finding {
 func readiness(objects chart.Objects) []Finding {
 	var found []Finding
 	for _, c := range containers(objects) {
-		if !c.serves() || c.ReadinessProbe == nil || c.LivenessProbe == nil {
+		if !c.isAgent() || c.ReadinessProbe == nil || c.LivenessProbe == nil {
 			continue
 		}
 		ready, alive := c.ReadinessProbe.HTTPGet, c.LivenessProbe.HTTPGet
@@ -92,7 +103,7 @@ func shortTimeouts(objects chart.Objects) []Finding {
 			if !ok {
 				continue
 			}
-			if finding := shortTimeout(value, timeoutAnnotations[key]); finding != nil {
+			if finding := shortTimeout(value, timeoutAnnotations[key], runOf(objects)); finding != nil {
 				finding.Object, finding.Field = name(ingress), "metadata.annotations."+key
 				finding.Fix = "Set agent.maxRunSeconds and leave the annotation to the chart."
 				found = append(found, *finding)
@@ -101,19 +112,19 @@ func shortTimeouts(objects chart.Objects) []Finding {
 	}
 	for _, route := range chart.All[*unstructured.Unstructured](objects) {
 		if route.GetKind() == "HTTPRoute" {
-			found = append(found, shortRoute(route)...)
+			found = append(found, shortRoute(route, runOf(objects))...)
 		}
 	}
 	return found
 }
 
-func shortRoute(route *unstructured.Unstructured) []Finding {
+func shortRoute(route *unstructured.Unstructured, run time.Duration) []Finding {
 	var found []Finding
 	rules, _, _ := unstructured.NestedSlice(route.Object, "spec", "rules") // the schema has the types
 	for i, rule := range rules {
 		timeouts, _, _ := unstructured.NestedStringMap(rule.(map[string]any), "timeouts")
 		for _, key := range slices.Sorted(maps.Keys(timeouts)) {
-			if finding := shortTimeout(timeouts[key], "s"); finding != nil && timeouts[key] != "0s" {
+			if finding := shortTimeout(timeouts[key], "s", run); finding != nil && timeouts[key] != "0s" {
 				finding.Object, finding.Field = name(route), fmt.Sprintf("spec.rules[%d].timeouts.%s", i, key)
 				finding.Fix = "Set agent.maxRunSeconds and leave httpRoute.timeouts to the chart."
 				found = append(found, *finding)
@@ -124,8 +135,11 @@ func shortRoute(route *unstructured.Unstructured) []Finding {
 }
 
 // shortTimeout returns what is wrong with a timeout, or nil.
-func shortTimeout(value, unit string) *Finding {
+func shortTimeout(value, unit string, run time.Duration) *Finding {
 	duration := value
+	if days, err := strconv.Atoi(strings.TrimSuffix(value, "d")); err == nil && strings.HasSuffix(value, "d") {
+		duration = fmt.Sprint(24*days, "h") // HAProxy's
+	}
 	if _, err := strconv.Atoi(value); err == nil {
 		duration += unit
 	}
@@ -133,8 +147,8 @@ func shortTimeout(value, unit string) *Finding {
 	if err != nil {
 		return &Finding{Problem: fmt.Sprintf("%q is no duration", value)}
 	}
-	if timeout < longRun {
-		return &Finding{Problem: fmt.Sprintf("%s cuts every run that is silent or takes longer", value)}
+	if timeout < run {
+		return &Finding{Problem: fmt.Sprintf("%s cuts runs, which may take %s", value, run)}
 	}
 	return nil
 }

@@ -76,6 +76,9 @@ func (c container) serves() bool {
 	return serves && len(c.Ports) > 0
 }
 
+// isAgent reports whether the container is the one that the chart makes.
+func (c container) isAgent() bool { return c.serves() && c.Name == "agent" }
+
 func (c container) finding(field, problem, fix string) Finding {
 	return Finding{Object: c.pod.object, Field: c.path + "." + field, Problem: "container " + c.Name + ": " + problem, Fix: fix}
 }

@@ -67,7 +67,11 @@ func threeProbes(objects chart.Objects) []Finding {
 		probes := map[string]*corev1.Probe{"startupProbe": c.StartupProbe, "livenessProbe": c.LivenessProbe, "readinessProbe": c.ReadinessProbe}
 		for _, name := range []string{"startupProbe", "livenessProbe", "readinessProbe"} {
 			if probes[name] == nil {
-				found = append(found, c.finding(name, "the container has none", "Leave "+name+" at its default, or set one of your own."))
+				finding := c.finding(name, "the container has none", "Leave "+name+" at its default, or set one of your own.")
+				if !c.isAgent() {
+					finding.Severity = Warning // a sidecar's, whose own business it may be
+				}
+				found = append(found, finding)
 			}
 		}
 	}
@@ -82,6 +86,9 @@ func slowScaleDown(objects chart.Objects) []Finding {
 			Fix: "Leave autoscaling.behavior.scaleDown.policies at its default: one pod each 120 s.",
 		}
 		down := scaleDown(hpa)
+		if down.SelectPolicy != nil && *down.SelectPolicy == autoscalingv2.DisabledPolicySelect {
+			continue
+		}
 		if len(down.Policies) == 0 {
 			finding.Problem = "there is none, and Kubernetes' default takes every pod over the minimum at once"
 			found = append(found, finding)
@@ -106,7 +113,7 @@ func scaleDown(hpa *autoscalingv2.HorizontalPodAutoscaler) autoscalingv2.HPAScal
 func envFrom(objects chart.Objects) []Finding {
 	var found []Finding
 	for _, c := range containers(objects) {
-		if c.serves() && c.Name == "agent" && len(c.EnvFrom) <= len(c.literals())/2 {
+		if c.isAgent() && len(c.EnvFrom) <= len(c.literals())/2 {
 			found = append(found, c.finding("env", fmt.Sprintf("%d variables are set one by one: %s", len(c.literals()), strings.Join(c.literals(), ", ")),
 				"Move settings to config and keys to a Secret; both arrive through envFrom."))
 		}
@@ -170,7 +177,7 @@ func disruptionBudget(objects chart.Objects) []Finding {
 			})
 		}
 		for _, budget := range selecting {
-			if allowed(budget, least) < 1 {
+			if least > 0 && allowed(budget, least) < 1 {
 				found = append(found, Finding{
 					Object: name(budget), Field: "spec",
 					Problem: fmt.Sprintf("of %d pods it lets none go: a drain of their nodes never ends", least),
@@ -182,7 +189,8 @@ func disruptionBudget(objects chart.Objects) []Finding {
 	return found
 }
 
-// leastPods is the smallest number of pods that a Deployment may have.
+// leastPods is the smallest number of pods that a Deployment may have; 0 where it
+// is none, or not known.
 func leastPods(objects chart.Objects, deployment *appsv1.Deployment) int {
 	for _, hpa := range chart.All[*autoscalingv2.HorizontalPodAutoscaler](objects) {
 		if hpa.Spec.ScaleTargetRef.Name == deployment.Name && hpa.Spec.MinReplicas != nil {
@@ -190,7 +198,7 @@ func leastPods(objects chart.Objects, deployment *appsv1.Deployment) int {
 		}
 	}
 	if deployment.Spec.Replicas == nil {
-		return 1
+		return 0 // an autoscaler's that is not seen here
 	}
 	return int(*deployment.Spec.Replicas)
 }

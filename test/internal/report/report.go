@@ -25,7 +25,8 @@ type Report struct {
 	Chart    string          `json:"chart"`  // name and version
 	Values   []string        `json:"values"` // files
 	Findings []check.Finding `json:"findings"`
-	Checks   []check.Check   `json:"-"` // every check that was made
+	Checks   []check.Check   `json:"-"` // those that were made
+	Skipped  []check.Check   `json:"-"` // those that could not be, since nothing was rendered
 }
 
 // writers are the formats by name.
@@ -149,6 +150,11 @@ func (r Report) junit(to io.Writer) error {
 			test.Failure = &junit.Result{Message: made.Title, Type: string(made.Severity), Data: strings.Join(lines, "\n")}
 		}
 		suite.AddTestcase(test)
+	}
+	for _, skipped := range r.Skipped {
+		suite.AddTestcase(junit.Testcase{
+			Name: skipped.ID, Classname: "ai-agent.validate", Time: "0", Skipped: &junit.Result{Message: "not looked at: the values were refused"},
+		})
 	}
 	suites := junit.Testsuites{Name: "validate"}
 	suites.AddSuite(suite)
