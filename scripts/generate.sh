@@ -23,5 +23,6 @@ for crd in $CUSTOM_RESOURCES; do
 	go run ./ci/schema custom "$(module "${crd%%:*}")/${crd#*:}" test/schemas/custom
 done
 (cd "$chart" && helm-values-schema-json)
+go run ./ci/schema require "$chart/values.schema.json" "$chart/values.yaml"
 helm-docs --log-level warning --chart-search-root charts --sort-values-order file
 go test ./test/render -run TestGolden -update >/dev/null

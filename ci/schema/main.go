@@ -4,6 +4,7 @@
 //	schema values SWAGGER.JSON         what the chart's values refer to, on standard output
 //	schema kinds SWAGGER.JSON FOLDER   a file for each kind that the chart makes, named as kubeconform looks for it
 //	schema custom CRD.YAML FOLDER      the same for a custom resource
+//	schema require SCHEMA VALUES.YAML  adds to the chart's schema which values it cannot do without
 package main
 
 import (
@@ -32,10 +33,11 @@ var roots = []string{
 	network + "NetworkPolicyEgressRule", network + "NetworkPolicyIngressRule", network + "NetworkPolicyPeer",
 }
 
-// madeByChart are the fields of a pod that templates/_pod.tpl writes: in podSpec
-// they would stand twice.
-var madeByChart = []string{
-	"affinity", "automountServiceAccountToken", "containers", "enableServiceLinks", "imagePullSecrets", "initContainers",
+// notInPodSpec are the fields of a pod that templates/_pod.tpl writes, which in
+// podSpec would stand twice, and those that a Deployment refuses.
+var notInPodSpec = []string{
+	"activeDeadlineSeconds", "affinity", "automountServiceAccountToken", "containers", "enableServiceLinks", "ephemeralContainers",
+	"imagePullSecrets", "initContainers",
 	"nodeSelector", "priorityClassName", "restartPolicy", "runtimeClassName", "securityContext", "serviceAccount",
 	"serviceAccountName", "terminationGracePeriodSeconds", "tolerations", "topologySpreadConstraints", "volumes",
 }
@@ -76,8 +78,10 @@ func main() {
 		fail(writeKinds(args[1], args[2]))
 	case len(args) == 3 && args[0] == "custom":
 		fail(writeCustom(args[1], args[2]))
+	case len(args) == 3 && args[0] == "require":
+		fail(require(args[1], args[2]))
 	default:
-		fail(errors.New("usage: schema values SWAGGER.JSON | schema kinds SWAGGER.JSON FOLDER | schema custom CRD.YAML FOLDER"))
+		fail(errors.New("usage: schema values SWAGGER.JSON | kinds SWAGGER.JSON FOLDER | custom CRD.YAML FOLDER | require SCHEMA VALUES.YAML"))
 	}
 }
 
@@ -103,7 +107,7 @@ func values(swagger string) error {
 	taken["PodSpec"].Required = nil
 	// A null takes away what agent.type fills in.
 	taken["Quantity"].Type = []string{"string", "number", "null"}
-	for _, field := range madeByChart {
+	for _, field := range notInPodSpec {
 		delete(taken["PodSpec"].Properties, field)
 	}
 	out := json.NewEncoder(os.Stdout)

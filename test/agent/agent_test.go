@@ -22,7 +22,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"ai-agent/test/agent/llm"
+	"example.com/ai-agent/test/agent/llm"
 )
 
 // binary is the agent as it is deployed: signals can only be sent to a process.
@@ -92,7 +92,7 @@ func (p *process) get(t *testing.T, path string) (int, string) {
 
 func (p *process) ask(task string, maxTokens int64) (string, error) {
 	var answer strings.Builder
-	err := ask(context.Background(), p.url, runRequest{Task: task, MaxTokens: maxTokens}, &answer)
+	err := ask(context.Background(), p.url, "", runRequest{Task: task, MaxTokens: maxTokens}, &answer)
 	return answer.String(), err
 }
 
@@ -231,7 +231,7 @@ func TestSIGKILLCutsTheRun(t *testing.T) {
 	p := start(t, llm.Config{AnswerTokens: 100, TokensPerSecond: 50}, nil)
 	run, answer := make(chan error, 1), &firstWrite{seen: make(chan struct{})}
 	go func() {
-		run <- ask(context.Background(), p.url, runRequest{Task: "cut me", MaxTokens: 60}, answer)
+		run <- ask(context.Background(), p.url, "", runRequest{Task: "cut me", MaxTokens: 60}, answer)
 	}()
 	<-answer.seen
 	require.NoError(t, p.cmd.Process.Kill())
@@ -380,10 +380,12 @@ func TestCheck(t *testing.T) {
 		args []string
 		says string
 	}{
-		"all well":         {[]string{"--url", p.url, "--env", "HERE", "--unreachable", "127.0.0.1:1"}, ""},
+		"all well":         {[]string{"--url", p.url, "--env", "HERE", "--unreachable", "127.0.0.1:1", "--writable", t.TempDir()}, ""},
 		"not ready":        {[]string{"--url", unready.url}, "/ready: 503"},
 		"nobody there":     {[]string{"--url", "http://127.0.0.1:1"}, "connection refused"},
 		"missing variable": {[]string{"--env", "HERE,GONE"}, "the environment has no GONE"},
+		"nowhere to write": {[]string{"--writable", "/nowhere"}, "/nowhere takes no file"},
+		"root is writable": {[]string{"--read-only", t.TempDir()}, "is not read-only"},
 		"policy open":      {[]string{"--unreachable", strings.TrimPrefix(p.url, "http://")}, "no NetworkPolicy is enforced"},
 	} {
 		t.Run(name, func(t *testing.T) {

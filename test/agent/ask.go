@@ -15,9 +15,10 @@ import (
 // errCut says that a stream ended before its run did.
 var errCut = errors.New("the run was cut: the stream ended before the event done")
 
-// ask sends one run to the agent at url and writes the answer as it streams in.
-// It fails with errCut where the stream ends without the agent having said so.
-func ask(ctx context.Context, url string, req runRequest, answer io.Writer) error {
+// ask sends one run to the agent at url, for a proxy there under the name host if
+// one is given, and writes the answer as it streams in. It fails with errCut
+// where the stream ends without the agent having said so.
+func ask(ctx context.Context, url, host string, req runRequest, answer io.Writer) error {
 	body, err := json.Marshal(req)
 	if err != nil {
 		return err
@@ -26,6 +27,7 @@ func ask(ctx context.Context, url string, req runRequest, answer io.Writer) erro
 	if err != nil {
 		return err
 	}
+	post.Host = host // empty, it is the URL's
 	res, err := http.DefaultClient.Do(post)
 	if err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,6 +19,8 @@ type expectations struct {
 	url         string   // answers on /health and /ready
 	env         []string // is set
 	unreachable []string // host:port that a NetworkPolicy must keep away
+	writable    []string // folders that take a file
+	readOnly    []string // folders of a file system that is mounted so
 	settle      time.Duration
 }
 
@@ -37,7 +40,26 @@ func (e expectations) check(ctx context.Context) error {
 	for _, address := range e.unreachable {
 		wrong = append(wrong, settled(e.settle, func() error { return unreachable(ctx, address) }))
 	}
+	for _, folder := range e.writable {
+		if err := write(folder); err != nil {
+			wrong = append(wrong, fmt.Errorf("%s takes no file: %w", folder, err))
+		}
+	}
+	for _, folder := range e.readOnly {
+		if err := write(folder); !errors.Is(err, syscall.EROFS) { // not for want of a permission
+			wrong = append(wrong, fmt.Errorf("%s is not read-only: %v", folder, err))
+		}
+	}
 	return errors.Join(wrong...)
+}
+
+// write makes a file in a folder and removes it.
+func write(folder string) error {
+	file, err := os.CreateTemp(folder, "check-")
+	if err != nil {
+		return err
+	}
+	return errors.Join(file.Close(), os.Remove(file.Name()))
 }
 
 // settled asks again until the answer is right or the time is over: Kubernetes
@@ -89,6 +111,8 @@ func checkCommand() *cobra.Command {
 	cmd.Flags().StringVar(&e.url, "url", "", "address of an agent whose /health and /ready must answer")
 	cmd.Flags().StringSliceVar(&e.env, "env", nil, "environment variables that must be set")
 	cmd.Flags().StringSliceVar(&e.unreachable, "unreachable", nil, "host:port that must not be reachable")
+	cmd.Flags().StringSliceVar(&e.writable, "writable", nil, "folders that must take a file")
+	cmd.Flags().StringSliceVar(&e.readOnly, "read-only", nil, "folders of a file system that must be mounted read-only")
 	cmd.Flags().DurationVar(&e.settle, "settle", 30*time.Second, "how long policies and endpoints may take to hold")
 	return cmd
 }

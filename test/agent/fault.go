@@ -27,7 +27,7 @@ const forever = 0
 // faultHelp describes --fault.
 const faultHelp = `break the agent for a test: NAME or NAME=DURATION, several allowed.
 hang (answer nothing), exit (after DURATION), slow-start (listen only after DURATION), not-ready,
-burn-cpu (one core), grow-memory (16 MiB a second); http takes more of them at POST /faults?fault=NAME=DURATION`
+burn-cpu (one core), grow-memory (16 MiB a second, kept when DURATION is over); http takes more of them at POST /faults?fault=NAME=DURATION`
 
 var faultKinds = map[string]func(*faults, time.Duration){
 	"http":        func(f *faults, _ time.Duration) { f.http = true },
@@ -90,10 +90,12 @@ func burnCPU(d time.Duration) {
 	}
 }
 
-// growMemory holds what it takes until the time is over, then gives all back.
+// held is what growMemory took: a package variable, so that it stays in use.
+var held [][]byte
+
+// growMemory takes more and more until the time is over, and keeps it.
 func growMemory(d time.Duration) {
 	const chunk = 16 << 20
-	var held [][]byte
 	for start := time.Now(); d == forever || time.Since(start) < d; time.Sleep(time.Second) {
 		piece := make([]byte, chunk)
 		for i := 0; i < chunk; i += os.Getpagesize() {
@@ -101,5 +103,4 @@ func growMemory(d time.Duration) {
 		}
 		held = append(held, piece)
 	}
-	clear(held)
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/spf13/cobra"
 	_ "golang.org/x/crypto/x509roots/fallback" // the image has no certificates of its own
 
-	"ai-agent/test/agent/llm"
+	"example.com/ai-agent/test/agent/llm"
 )
 
 func main() {
@@ -120,7 +120,7 @@ func runCommand() *cobra.Command {
 
 func askCommand() *cobra.Command {
 	var (
-		url       string
+		url, host string
 		maxTokens int64
 	)
 	cmd := &cobra.Command{
@@ -129,10 +129,11 @@ func askCommand() *cobra.Command {
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			defer fmt.Println()
-			return ask(cmd.Context(), url, runRequest{Task: args[0], MaxTokens: maxTokens}, os.Stdout)
+			return ask(cmd.Context(), url, host, runRequest{Task: args[0], MaxTokens: maxTokens}, os.Stdout)
 		},
 	}
 	cmd.Flags().StringVar(&url, "url", "http://127.0.0.1:8000", "address of the agent")
+	cmd.Flags().StringVar(&host, "host", "", "name to ask a proxy at --url for; the URL's own if empty")
 	cmd.Flags().Int64Var(&maxTokens, "max-tokens", 0, "shorten the answer; 0 leaves it to the agent")
 	return cmd
 }

@@ -3,6 +3,7 @@ package live
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,9 +13,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"ai-agent/test/internal/chart"
-	"ai-agent/test/internal/cluster"
-	"ai-agent/test/internal/prober"
+	"example.com/ai-agent/test/internal/chart"
+	"example.com/ai-agent/test/internal/cluster"
+	"example.com/ai-agent/test/internal/prober"
 )
 
 const serviceURL = "http://ai-agent-service"
@@ -154,17 +155,11 @@ func TestRestrictedIsEnforced(t *testing.T) {
 // nodeWithout returns a worker on which none of the pods runs.
 func nodeWithout(t *testing.T, pods []corev1.Pod) string {
 	t.Helper()
-	taken := map[string]bool{}
-	for _, pod := range pods {
-		taken[pod.Spec.NodeName] = true
-	}
-	nodes, err := kind.Client.CoreV1().Nodes().List(t.Context(), metav1.ListOptions{LabelSelector: "!node-role.kubernetes.io/control-plane"})
-	require.NoError(t, err)
-	for _, node := range nodes.Items {
-		if !taken[node.Name] {
-			return node.Name
+	for _, worker := range workers(t) {
+		if !slices.ContainsFunc(pods, func(pod corev1.Pod) bool { return pod.Spec.NodeName == worker }) {
+			return worker
 		}
 	}
-	t.Fatalf("every one of %d workers has one of %d pods", len(nodes.Items), len(pods))
+	t.Fatalf("every worker has one of %d pods", len(pods))
 	return ""
 }

@@ -12,8 +12,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"ai-agent/test/internal/chart"
-	"ai-agent/test/internal/cluster"
+	"example.com/ai-agent/test/internal/chart"
+	"example.com/ai-agent/test/internal/cluster"
 )
 
 // An eviction is refused at the budget's limit, with the budget as its cause, and
@@ -49,16 +49,11 @@ func evict(t *testing.T, n *cluster.Namespace, pod string) error {
 // parallel: a node without room would be every other test's trouble.
 func TestDrainCutsNoRun(t *testing.T) {
 	n, clients := runs(t, chart.Values{"agent.maxRunSeconds": "90"})
-	nodes, err := kind.Client.CoreV1().Nodes().List(t.Context(), metav1.ListOptions{LabelSelector: "!node-role.kubernetes.io/control-plane"})
-	require.NoError(t, err)
-	for _, node := range nodes.Items {
+	for _, node := range workers(t) {
 		start := time.Now()
 		// The model and the clients stay: what is drained is the agent.
-		out, err := n.Kubectl(t, "drain", node.Name, "--pod-selector=app.kubernetes.io/name=ai-agent", "--delete-emptydir-data", "--timeout=4m")
-		_, uncordon := n.Kubectl(t, "uncordon", node.Name)
-		require.NoError(t, err, out)
-		require.NoError(t, uncordon)
-		t.Logf("%s drained of %d agents in %s", node.Name, strings.Count(out, "evicting pod"), time.Since(start).Round(time.Second))
+		out := n.Drain(t, node, "app.kubernetes.io/name=ai-agent")
+		t.Logf("%s drained of %d agents in %s", node, strings.Count(out, "evicting pod"), time.Since(start).Round(time.Second))
 	}
 	for _, answer := range await(t, n, clients) {
 		require.NoError(t, answer.err)

@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"ai-agent/test/internal/chart"
-	"ai-agent/test/internal/cluster"
+	"example.com/ai-agent/test/internal/chart"
+	"example.com/ai-agent/test/internal/cluster"
 )
 
 // What goes wrong says why where the README sends people, and hurts nothing else

@@ -12,16 +12,20 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
 
-	"ai-agent/test/internal/cluster"
+	"example.com/ai-agent/test/internal/chart"
+	"example.com/ai-agent/test/internal/cluster"
 )
 
 // busyFor is how long each agent burns CPU from its start on.
 const busyFor = 150 * time.Second
 
-// busy is a release of two to four agents that are busy at first. Their limit is
-// twice their request, so that the autoscaler reads 200 %.
-var busy = small.With("args", fmt.Sprintf(`["serve", "--fault=burn-cpu=%s"]`, busyFor)).
-	With("resources.limits.cpu", `"100m"`).With("autoscaling.maxReplicas", "4")
+// busy is a release of two to six agents that are busy at first. Their limit is
+// five times their request, so that the autoscaler reads much even where the
+// machine has little to give.
+var busy = small.And(chart.Values{
+	"args": fmt.Sprintf(`["serve", "--fault=burn-cpu=%s"]`, busyFor), "autoscaling.maxReplicas": "6",
+	"resources.requests.cpu": `"20m"`, "resources.limits.cpu": `"100m"`,
+})
 
 // jitter leaves a watch's clock its due: what is seen is seen a little later.
 const jitter = 5 * time.Second
@@ -34,16 +38,16 @@ func TestHPAFollowsTheSeedsPolicy(t *testing.T) {
 	n := kind.Namespace(t)
 	n.Install(t, "ai-agent", busy)
 	replicas := recordReplicas(t, n)
-	cluster.Eventually(t, "four pods", 5*time.Minute, func() error { return reached4(replicas()) })
-	cluster.Eventually(t, "four Ready pods", 2*time.Minute, func() error { return ready(t, n, 4) })
+	cluster.Eventually(t, "six pods", 6*time.Minute, func() error { return grownTo(6, replicas()) })
+	cluster.Eventually(t, "six Ready pods", 2*time.Minute, func() error { return ready(t, n, 6) })
 	quiet := time.Time{} // since when no pod has been busy
 	for _, pod := range n.Pods(t, "ai-agent") {
 		if ends := pod.Status.ContainerStatuses[0].State.Running.StartedAt.Add(busyFor); ends.After(quiet) {
 			quiet = ends
 		}
 	}
-	cluster.Eventually(t, "two pods again", 15*time.Minute, func() error {
-		if seen := replicas(); seen[len(seen)-1].count != 2 {
+	cluster.Eventually(t, "two pods fewer", 15*time.Minute, func() error {
+		if seen := replicas(); seen[len(seen)-1].count > 4 {
 			return fmt.Errorf("%v", seen)
 		}
 		return nil
@@ -51,39 +55,49 @@ func TestHPAFollowsTheSeedsPolicy(t *testing.T) {
 
 	timeline := replicas()
 	t.Logf("quiet from %s on; pods asked for: %v", quiet.Format(time.TimeOnly), timeline)
-	var up, down []change
+	var up, down []change // by how much
 	for i, step := range timeline {
 		assert.GreaterOrEqual(t, step.count, int32(2), "the minimum")
-		assert.LessOrEqual(t, step.count, int32(4), "the maximum")
+		assert.LessOrEqual(t, step.count, int32(6), "the maximum")
 		if i == 0 {
 			continue
 		}
 		if by := step.count - timeline[i-1].count; by > 0 {
-			assert.LessOrEqual(t, by, int32(2))
-			up = append(up, step)
+			up = append(up, change{step.at, by})
 		} else {
-			assert.Equal(t, int32(-1), by)
-			down = append(down, step)
+			down = append(down, change{step.at, by})
 		}
 	}
-	require.NotEmpty(t, up)
-	require.Len(t, down, 2)
+	for _, step := range up {
+		grown := int32(0)
+		for _, other := range up {
+			if before := step.at.Sub(other.at); before >= 0 && before < 60*time.Second-jitter {
+				grown += other.count
+			}
+		}
+		assert.LessOrEqual(t, grown, int32(2), "in the minute up to %s", step)
+	}
+	require.Equal(t, []int32{-1, -1}, counts(down))
 	assert.GreaterOrEqual(t, down[0].at.Sub(quiet), 300*time.Second-jitter, "five quiet minutes")
 	assert.Less(t, down[0].at.Sub(quiet), 300*time.Second+2*time.Minute, "and not many more")
 	assert.GreaterOrEqual(t, down[1].at.Sub(down[0].at), 120*time.Second-jitter, "one pod in two minutes")
+	assert.Less(t, down[1].at.Sub(down[0].at), 120*time.Second+time.Minute, "and not much later")
 }
 
-// Control: without the window and the policy, a lull of a minute takes the pods.
-func TestHPAWithoutWindowDropsAtOnce(t *testing.T) {
+// Control: with Kubernetes' own behaviour up and no window down, all pods come at
+// once and go with the first lull.
+func TestHPAWithoutBehaviorJumpsAndDrops(t *testing.T) {
 	t.Parallel()
 	n := kind.Namespace(t)
 	n.Install(t, "ai-agent", busy)
 	out, err := n.Kubectl(t, "patch", "hpa", "ai-agent-hpa", "--patch", // past the chart, whose guards refuse it
-		`{"spec": {"behavior": {"scaleDown": {"stabilizationWindowSeconds": 0, "policies": [{"type": "Pods", "value": 10, "periodSeconds": 15}]}}}}`)
+		`{"spec": {"behavior": {"scaleUp": null, "scaleDown": {"stabilizationWindowSeconds": 0, "policies": [{"type": "Pods", "value": 10, "periodSeconds": 15}]}}}}`)
 	require.NoError(t, err, out)
 	replicas := recordReplicas(t, n)
-	cluster.Eventually(t, "four pods", 5*time.Minute, func() error { return reached4(replicas()) })
+	cluster.Eventually(t, "six pods", 5*time.Minute, func() error { return grownTo(6, replicas()) })
 	full := time.Now()
+	grown := replicas()
+	assert.Less(t, grown[len(grown)-1].at.Sub(grown[1].at), 60*time.Second-jitter, "sooner than the policy would have it")
 	cluster.Eventually(t, "two pods again", busyFor+3*time.Minute, func() error {
 		if seen := replicas(); seen[len(seen)-1].count != 2 {
 			return fmt.Errorf("%v", seen)
@@ -93,8 +107,43 @@ func TestHPAWithoutWindowDropsAtOnce(t *testing.T) {
 	assert.Less(t, time.Since(full), busyFor+300*time.Second, "sooner than the window would have it")
 }
 
-func reached4(seen []change) error {
-	if slices.Max(counts(seen)) != 4 {
+// full is a release of two or three agents that take and keep more memory than
+// their target, and that no CPU scales.
+var full = small.And(chart.Values{
+	"args": `["serve", "--fault=grow-memory=8s"]`, "autoscaling.maxReplicas": "3", "autoscaling.targetCPUUtilizationPercentage": "null",
+})
+
+// Memory alone brings pods.
+func TestHPAScalesByMemory(t *testing.T) {
+	t.Parallel()
+	n := kind.Namespace(t)
+	n.Install(t, "ai-agent", full)
+	replicas := recordReplicas(t, n)
+	cluster.Eventually(t, "three pods", 5*time.Minute, func() error { return grownTo(3, replicas()) })
+}
+
+// Control: the same agents where CPU is all that is looked at stay as many as
+// they are, for longer than the others took.
+func TestHPAIgnoresMemoryWithoutItsTarget(t *testing.T) {
+	t.Parallel()
+	n := kind.Namespace(t)
+	n.Install(t, "ai-agent", full.And(chart.Values{
+		"autoscaling.targetCPUUtilizationPercentage": "70", "autoscaling.targetMemoryUtilizationPercentage": "null",
+	}))
+	replicas := recordReplicas(t, n)
+	cluster.Eventually(t, "agents that hold memory", 2*time.Minute, func() error {
+		readings, err := n.Metrics.MetricsV1beta1().PodMetricses(n.Name).List(t.Context(), metav1.ListOptions{LabelSelector: "app=ai-agent"})
+		if err == nil && (len(readings.Items) < 2 || readings.Items[0].Containers[0].Usage.Memory().Value() < 100<<20) {
+			err = fmt.Errorf("%v", readings.Items)
+		}
+		return err
+	})
+	time.Sleep(2 * time.Minute)
+	assert.Equal(t, []int32{2}, counts(replicas()))
+}
+
+func grownTo(count int32, seen []change) error {
+	if slices.Max(counts(seen)) != count {
 		return fmt.Errorf("%v", seen)
 	}
 	return nil

@@ -11,9 +11,9 @@ import (
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"ai-agent/test/internal/chart"
-	"ai-agent/test/internal/cluster"
-	"ai-agent/test/internal/prober"
+	"example.com/ai-agent/test/internal/chart"
+	"example.com/ai-agent/test/internal/cluster"
+	"example.com/ai-agent/test/internal/prober"
 )
 
 const lean = "resources.requests.cpu=50m,resources.requests.memory=64Mi"

@@ -9,8 +9,8 @@ import (
 	"os"
 	"testing"
 
-	"ai-agent/test/internal/cluster"
-	"ai-agent/test/internal/repo"
+	"example.com/ai-agent/test/internal/cluster"
+	"example.com/ai-agent/test/internal/repo"
 )
 
 var kind *cluster.Cluster

@@ -12,8 +12,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"ai-agent/test/internal/cluster"
-	"ai-agent/test/internal/prober"
+	"example.com/ai-agent/test/internal/cluster"
+	"example.com/ai-agent/test/internal/prober"
 )
 
 // A worker that is lost, as by a power cut, takes its pod out of the Service; the
@@ -52,9 +52,7 @@ func TestLostWorkerAndBack(t *testing.T) {
 // gatherServers puts what the agents need onto one worker and returns its name.
 func gatherServers(t *testing.T, n *cluster.Namespace) string {
 	t.Helper()
-	nodes, err := kind.Client.CoreV1().Nodes().List(t.Context(), metav1.ListOptions{LabelSelector: "!node-role.kubernetes.io/control-plane"})
-	require.NoError(t, err)
-	node := nodes.Items[0].Name
+	node := workers(t)[0]
 	for _, server := range []string{"redis", "postgres", "llm"} {
 		out, err := n.Kubectl(t, "patch", "deployment", server, "--patch",
 			fmt.Sprintf(`{"spec": {"template": {"spec": {"nodeSelector": {"kubernetes.io/hostname": %q}}}}}`, node))

@@ -13,7 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"ai-agent/test/internal/cluster"
+	"example.com/ai-agent/test/internal/cluster"
 )
 
 func isReady(pod corev1.Pod) bool {

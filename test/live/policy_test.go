@@ -10,8 +10,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"ai-agent/test/internal/cluster"
-	"ai-agent/test/internal/prober"
+	"example.com/ai-agent/test/internal/cluster"
+	"example.com/ai-agent/test/internal/prober"
 )
 
 // Addresses that are played by a container of ours: one of a documentation range
@@ -26,46 +26,48 @@ type table map[string]map[string]bool
 
 // Who reaches whom, all pairs that the policy speaks of. Two agents of the same
 // release are left out: kube-router lets them, since an ingress rule of the same
-// policy counts for both sides there. Not parallel: the routes to the addresses
-// outside are every test's.
+// policy counts for both sides there. Control: without the policy everyone
+// reaches everyone.
 func TestPolicyTruthTable(t *testing.T) {
+	t.Parallel()
 	kind.Outside(t, prober.Image, []string{publicAddress, metadataAddress}, "443", "8443", "80")
-	players := newPlayers(t)
-	players.home.Install(t, "ai-agent", small.With("networkPolicy.ingress.from", fmt.Sprintf(
-		`[{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": %q}}}]`, players.peer.Name)))
-	players.expect(t, table{
-		"agent": {
-			"redis-service:6379":      true,
-			"postgres:5432":           true,
-			"llm-service:8080":        true,
-			"kube-dns.kube-system:53": true,
-			publicAddress + ":443":    true,
+	t.Run("with the policy", func(t *testing.T) {
+		t.Parallel()
+		players := newPlayers(t)
+		players.home.Install(t, "ai-agent", small.With("networkPolicy.ingress.from", fmt.Sprintf(
+			`[{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": %q}}}]`, players.peer.Name)))
+		players.expect(t, table{
+			"agent": {
+				"redis-service:6379":      true,
+				"postgres:5432":           true,
+				"llm-service:8080":        true,
+				"kube-dns.kube-system:53": true,
+				publicAddress + ":443":    true,
 
-			"kube-dns.kube-system:9153": false,
-			"kubernetes.default:443":    false,
-			publicAddress + ":8443":     false,
-			metadataAddress + ":443":    false,
-			metadataAddress + ":80":     false,
-			players.address["home"]:     false,
-			players.address["stranger"]: false,
-		},
-		"home":     {players.agent(): false, "redis-service:6379": true},
-		"stranger": {players.agent(): false},
-		"peer":     {players.agent(): true},
+				"kube-dns.kube-system:9153": false,
+				"kubernetes.default:443":    false,
+				publicAddress + ":8443":     false,
+				metadataAddress + ":443":    false,
+				metadataAddress + ":80":     false,
+				players.address["home"]:     false,
+				players.address["stranger"]: false,
+			},
+			"home":     {players.agent(): false, "redis-service:6379": true},
+			"stranger": {players.agent(): false},
+			"peer":     {players.agent(): true},
+		})
 	})
-}
-
-// Control: without the policy everyone reaches everyone.
-func TestWithoutPolicyEveryoneReachesEveryone(t *testing.T) {
-	kind.Outside(t, prober.Image, []string{publicAddress, metadataAddress}, "443", "8443", "80")
-	players := newPlayers(t)
-	players.home.Install(t, "ai-agent", small.With("networkPolicy.enabled", "false"))
-	players.expect(t, table{
-		"agent": {
-			"redis-service:6379": true, publicAddress + ":8443": true, metadataAddress + ":80": true, "kubernetes.default:443": true,
-			players.address["home"]: true, players.address["stranger"]: true,
-		},
-		"home": {players.agent(): true}, "stranger": {players.agent(): true}, "peer": {players.agent(): true},
+	t.Run("without it", func(t *testing.T) {
+		t.Parallel()
+		players := newPlayers(t)
+		players.home.Install(t, "ai-agent", small.With("networkPolicy.enabled", "false"))
+		players.expect(t, table{
+			"agent": {
+				"redis-service:6379": true, publicAddress + ":8443": true, metadataAddress + ":80": true, "kubernetes.default:443": true,
+				players.address["home"]: true, players.address["stranger"]: true,
+			},
+			"home": {players.agent(): true}, "stranger": {players.agent(): true}, "peer": {players.agent(): true},
+		})
 	})
 }
 

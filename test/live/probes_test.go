@@ -3,7 +3,6 @@ package live
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"testing"
 	"time"
 
@@ -12,16 +11,13 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"ai-agent/test/internal/chart"
-	"ai-agent/test/internal/cluster"
+	"example.com/ai-agent/test/internal/chart"
+	"example.com/ai-agent/test/internal/cluster"
 )
 
 // alone is a release of one small pod.
 func alone(values chart.Values) chart.Values {
-	all := maps.Clone(small)
-	maps.Copy(all, chart.Values{"autoscaling.enabled": "false", "replicaCount": "1", "podDisruptionBudget.enabled": "false"})
-	maps.Copy(all, values)
-	return all
+	return small.And(chart.Values{"autoscaling.enabled": "false", "replicaCount": "1", "podDisruptionBudget.enabled": "false"}).And(values)
 }
 
 // An agent that starts slowly, but within the startup probe's budget, is let be.

@@ -10,9 +10,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"ai-agent/test/internal/chart"
-	"ai-agent/test/internal/prober"
-	"ai-agent/test/internal/repo"
+	"example.com/ai-agent/test/internal/chart"
+	"example.com/ai-agent/test/internal/prober"
+	"example.com/ai-agent/test/internal/repo"
 )
 
 // small keeps a release out of the way of those that run beside it.

@@ -2,7 +2,6 @@ package live
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -13,41 +12,55 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"ai-agent/test/internal/chart"
-	"ai-agent/test/internal/cluster"
-	"ai-agent/test/internal/prober"
+	"example.com/ai-agent/test/internal/chart"
+	"example.com/ai-agent/test/internal/cluster"
+	"example.com/ai-agent/test/internal/prober"
 )
 
 // A run of runTokens at the sample model's 20 tokens a second takes a minute:
 // longer than Kubernetes' own 30 s of grace.
 const runTokens = 1200
 
-// The headline: every pod is replaced while runs stream from them, and not one
-// is cut.
-func TestRolloutCutsNoRun(t *testing.T) {
+// disturbances are what takes every pod of a release away, each as its kubectl
+// command.
+var disturbances = map[string][]string{
+	"rollout":    {"rollout", "restart", "deployment/ai-agent"},
+	"scale-down": {"scale", "deployment/ai-agent", "--replicas=0"},
+}
+
+// The headline: every pod goes while runs stream from it, and not one is cut.
+func TestNoRunIsCut(t *testing.T) {
 	t.Parallel()
-	n, answers := rollout(t, chart.Values{"agent.maxRunSeconds": "90"})
-	for _, answer := range answers {
-		require.NoError(t, answer.err)
-		assert.Len(t, strings.Fields(answer.text), runTokens)
-	}
-	for _, pod := range n.Pods(t, "ai-agent") {
-		assert.Zero(t, restarts(pod), pod.Name)
+	for name, command := range disturbances {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for _, answer := range disturb(t, command, chart.Values{"agent.maxRunSeconds": "90"}) {
+				require.NoError(t, answer.err)
+				assert.Len(t, strings.Fields(answer.text), runTokens)
+			}
+		})
 	}
 }
 
-// Control: told that runs take a second, the chart gives them no more than 31 s,
-// and the same runs are cut.
-func TestRolloutCutsRunsOverTheBudget(t *testing.T) {
+// overBudget tells the chart that runs take a second, so that it gives them no
+// more than 31 s. The agent itself must not end them: it is told another budget,
+// past the chart's guards.
+var overBudget = chart.Values{
+	"agent.maxRunSeconds": "1",
+	"extraObjects":        `[{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "longer"}, "data": {"MAX_RUN_SECONDS": "900"}}]`,
+	"envFrom":             `[{"configMapRef": {"name": "longer"}}]`,
+}
+
+// Control: the same runs with less than their budget are all cut.
+func TestRunsOverTheBudgetAreCut(t *testing.T) {
 	t.Parallel()
-	_, answers := rollout(t, chart.Values{
-		"agent.maxRunSeconds": "1",
-		// The agent itself must not end them: it is told another budget, past the chart's guards.
-		"extraObjects": `[{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "longer"}, "data": {"MAX_RUN_SECONDS": "90"}}]`,
-		"envFrom":      `[{"configMapRef": {"name": "longer"}}]`,
-	})
-	for _, answer := range answers {
-		require.ErrorContains(t, answer.err, "the run was cut")
+	for name, command := range disturbances {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for _, answer := range disturb(t, command, overBudget) {
+				require.ErrorContains(t, answer.err, "the run was cut")
+			}
+		})
 	}
 }
 
@@ -56,13 +69,13 @@ type answer struct {
 	err  error
 }
 
-// rollout starts runs on a release, replaces all of its pods meanwhile, and
+// disturb starts runs on a release, takes all of its pods away meanwhile, and
 // returns how the runs ended.
-func rollout(t *testing.T, values chart.Values) (*cluster.Namespace, []answer) {
+func disturb(t *testing.T, command []string, values chart.Values) []answer {
 	t.Helper()
-	n, clients := runs(t, values)
+	n, clients := runs(t, values.With("autoscaling.enabled", "false").With("replicaCount", "2"))
 	old := uids(t, n)
-	out, err := n.Kubectl(t, "rollout", "restart", "deployment/ai-agent")
+	out, err := n.Kubectl(t, command...)
 	require.NoError(t, err, out)
 	answers := await(t, n, clients)
 	cluster.Eventually(t, "the end of every old pod", 3*time.Minute, func() error {
@@ -73,7 +86,10 @@ func rollout(t *testing.T, values chart.Values) (*cluster.Namespace, []answer) {
 		}
 		return nil
 	})
-	return n, answers
+	for _, pod := range n.Pods(t, "ai-agent") {
+		assert.Zero(t, restarts(pod), pod.Name)
+	}
+	return answers
 }
 
 // runs installs a release and starts four runs on it, each of a minute.
@@ -81,9 +97,7 @@ func runs(t *testing.T, values chart.Values) (*cluster.Namespace, []string) {
 	t.Helper()
 	n := kind.Namespace(t)
 	longAnswers(t, n)
-	values = maps.Clone(values)
-	maps.Copy(values, small)
-	n.Install(t, "ai-agent", values)
+	n.Install(t, "ai-agent", values.And(small))
 	var clients []string
 	for i := range 4 {
 		clients = append(clients, prober.Start(t, n, prober.Run{URL: serviceURL, Task: fmt.Sprint("run ", i), MaxTokens: runTokens}))

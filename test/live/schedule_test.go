@@ -11,8 +11,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"ai-agent/test/internal/chart"
-	"ai-agent/test/internal/cluster"
+	"example.com/ai-agent/test/internal/chart"
+	"example.com/ai-agent/test/internal/cluster"
 )
 
 // each is a schedule of every minute.
@@ -88,11 +88,8 @@ func TestScheduleEndsAtItsDeadline(t *testing.T) {
 	t.Parallel()
 	n := kind.Namespace(t)
 	longAnswers(t, n)
-	// Told another budget than the chart's, the agent does not end the run itself.
-	n.Install(t, "ai-agent", alone(chart.Values{
-		"schedules.long": each(`, "activeDeadlineSeconds": 121, "concurrencyPolicy": "Forbid"`), "agent.maxRunSeconds": "1", "config.MAX_TOKENS": "100000",
-		"extraObjects": `[{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "longer"}, "data": {"MAX_RUN_SECONDS": "900"}}]`,
-		"envFrom":      `[{"configMapRef": {"name": "longer"}}]`,
+	n.Install(t, "ai-agent", alone(overBudget).And(chart.Values{
+		"schedules.long": each(`, "activeDeadlineSeconds": 121, "concurrencyPolicy": "Forbid"`), "config.MAX_TOKENS": "100000",
 	}))
 	cluster.Eventually(t, "a failed Job", 5*time.Minute, func() error {
 		for _, job := range jobsOf(t, n) {

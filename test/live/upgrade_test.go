@@ -3,7 +3,6 @@ package live
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,8 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"k8s.io/apimachinery/pkg/types"
 
-	"ai-agent/test/internal/chart"
-	"ai-agent/test/internal/cluster"
+	"example.com/ai-agent/test/internal/chart"
+	"example.com/ai-agent/test/internal/cluster"
 )
 
 // off is a release of four pods with no autoscaler.
@@ -58,15 +57,7 @@ func TestUpgradeKeepsTheAutoscalersPods(t *testing.T) {
 // Helm 3 then resets a running release to one pod.
 func TestUpgradeWithoutTheLiveCountFallsToOnePod(t *testing.T) {
 	t.Parallel()
-	folder := filepath.Join(t.TempDir(), "ai-agent")
-	require.NoError(t, os.CopyFS(folder, os.DirFS(chart.Dir())))
-	template := filepath.Join(folder, "templates", "_replicas.tpl")
-	text, err := os.ReadFile(template)
-	require.NoError(t, err)
-	without := strings.Replace(string(text), "{{ $count }}", "", 1)
-	require.NotEqual(t, string(text), without)
-	require.NoError(t, os.WriteFile(template, []byte(without), 0o600))
-
+	folder := broken(t, "_replicas.tpl", "{{ $count }}", "")
 	n := kind.Namespace(t)
 	out, err := n.RunHelm(t, "helm", "install", "ai-agent", folder, "--wait", "--set", off)
 	require.NoError(t, err, out)
@@ -81,6 +72,19 @@ func TestUpgradeWithoutTheLiveCountFallsToOnePod(t *testing.T) {
 	})
 }
 
+// broken copies the chart with a defect: in a template, from becomes to.
+func broken(t *testing.T, template, from, to string) string {
+	t.Helper()
+	folder := filepath.Join(t.TempDir(), "ai-agent")
+	require.NoError(t, os.CopyFS(folder, os.DirFS(chart.Dir())))
+	file := filepath.Join(folder, "templates", template)
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.Contains(t, string(text), from)
+	require.NoError(t, os.WriteFile(file, []byte(strings.Replace(string(text), from, to, 1)), 0o600))
+	return folder
+}
+
 // A Secret of the user's that was rotated reaches the pods with the next
 // `helm upgrade`; one that was not replaces no pod.
 func TestRotatedSecretRollsThePods(t *testing.T) {
@@ -88,9 +92,7 @@ func TestRotatedSecretRollsThePods(t *testing.T) {
 	n := kind.Namespace(t)
 	out, err := n.Kubectl(t, "create", "secret", "generic", "mine", "--from-literal=OPENAI_API_KEY=old")
 	require.NoError(t, err, out)
-	values := maps.Clone(small)
-	values["secret.existingSecret"] = `"mine"`
-	n.Install(t, "ai-agent", values)
+	n.Install(t, "ai-agent", small.With("secret.existingSecret", `"mine"`))
 	before := uids(t, n)
 
 	upgrade := func() {

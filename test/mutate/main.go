@@ -19,8 +19,8 @@ import (
 	"strings"
 	"sync"
 
-	"ai-agent/test/internal/chart"
-	"ai-agent/test/internal/repo"
+	"example.com/ai-agent/test/internal/chart"
+	"example.com/ai-agent/test/internal/repo"
 )
 
 // blind are tests that see any change, and that no mutant may count on.

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 	appsv1 "k8s.io/api/apps/v1"
 
-	"ai-agent/test/internal/chart"
+	"example.com/ai-agent/test/internal/chart"
 )
 
 // The chart as a part of another: on by its condition, off by it, and its values

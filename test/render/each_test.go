@@ -14,7 +14,7 @@ import (
 	"k8s.io/client-go/util/jsonpath"
 	"sigs.k8s.io/yaml"
 
-	"ai-agent/test/internal/chart"
+	"example.com/ai-agent/test/internal/chart"
 )
 
 // effect is what one value does: set to JSON, with whatever else must be given,
@@ -49,7 +49,7 @@ var effects = map[string]effect{
 	"commonLabels":      {set: `{"team": "a"}`, in: "Service/ai-agent-service", at: ".metadata.labels.team", reads: "a"},
 	"commonAnnotations": {set: `{"owner": "a"}`, in: "ConfigMap/ai-agent-config", at: ".metadata.annotations.owner", reads: "a"},
 
-	"image.repository": {set: `"team/agent"`, in: deployment, at: agent + ".image", reads: "team/agent:1.0.0"},
+	"image.repository": {set: `"team/agent"`, in: deployment, at: agent + ".image", reads: "team/agent:2.0", given: chart.Values{"image.tag": `"2.0"`}},
 	"image.tag":        {set: `"1.2.3"`, in: deployment, at: agent + ".image", reads: "ai-agent:1.2.3"},
 	"image.digest":     {set: `"sha256:` + strings.Repeat("a", 64) + `"`, in: deployment, at: agent + ".image", reads: "ai-agent@sha256:" + strings.Repeat("a", 64)},
 	"image.pullPolicy": {set: `"Always"`, in: deployment, at: agent + ".imagePullPolicy", reads: "Always"},

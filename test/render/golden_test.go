@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"ai-agent/test/internal/chart"
+	"example.com/ai-agent/test/internal/chart"
 )
 
 var update = flag.Bool("update", false, "write what is rendered now into testdata/golden")

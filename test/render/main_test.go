@@ -7,7 +7,7 @@ import (
 	"os"
 	"testing"
 
-	"ai-agent/test/internal/repo"
+	"example.com/ai-agent/test/internal/repo"
 )
 
 func TestMain(m *testing.M) {

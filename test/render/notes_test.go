@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"ai-agent/test/internal/chart"
+	"example.com/ai-agent/test/internal/chart"
 )
 
 // What a user is told after an install, and only when it concerns them.
@@ -25,8 +25,14 @@ func TestNotes(t *testing.T) {
 		set  chart.Values
 		says string
 	}{
-		"600 s and no more":  {chart.Values{"agent.maxRunSeconds": "600"}, "has 630 s to finish them"},
-		"long runs":          {chart.Values{"agent.maxRunSeconds": "601"}, "WARNING: runs of more than 600 s are cut by node autoscalers"},
+		"ten minutes":        {chart.Values{"agent.maxRunSeconds": "590"}, "has 620 s to finish them"},
+		"long runs":          {chart.Values{"agent.maxRunSeconds": "591"}, "needs 601 s for its runs, and node autoscalers end a node's pods after\n600 s"},
+		"HAProxy's reload":   {aHost.And(chart.Values{"agent.maxRunSeconds": "700", "ingress.className": `"haproxy"`}), "timeout-stop (hard-stop-after) to 730s"},
+		"a GKE drain":        {aHost.And(chart.Values{"agent.maxRunSeconds": "3600", "ingress.className": `"gce"`, "networkPolicy.enabled": "false"}), "drains a pod for 3600 s at most"},
+		"own BackendConfig":  {aHost.And(chart.Values{"service.annotations": `{"cloud.google.com/backend-config": "{}"}`, "ingress.className": `"gce"`, "networkPolicy.enabled": "false"}), "Set its timeoutSec to 330"},
+		"own hook":           {chart.Values{"lifecycle": `{"preStop": {"exec": {"command": ["/agent", "drain"]}}}`}, "It must take 10 s"},
+		"pods that go first": {chart.Values{"strategy.rollingUpdate.maxUnavailable": `"100%"`}, "takes pods away before others are Ready"},
+		"all pods at once":   {chart.Values{"strategy": `{"type": "Recreate"}`}, "fewer serve during a rollout, or none"},
 		"secrets in values":  {chart.Values{"secret.stringData": `{"OPENAI_API_KEY": "a"}`}, "WARNING: secret.stringData is for development"},
 		"Traefik":            {chart.Values{"ingress.className": `"traefik"`, "ingress.hosts": `[{"host": "a.example.com"}]`}, "respondingTimeouts.readTimeout=330s"},
 		"a run over an ALB":  {chart.Values{"ingress.className": `"alb"`, "ingress.hosts": `[{"host": "a.example.com"}]`, "agent.maxRunSeconds": "5000", "networkPolicy.enabled": "false"}, "for 4000 s at most"},
@@ -40,6 +46,7 @@ func TestNotes(t *testing.T) {
 			t.Parallel()
 			notes, err := c.Notes(chart.Options{Set: tc.set})
 			require.NoError(t, err)
+			require.NotEmpty(t, tc.says)
 			assert.Contains(t, notes, tc.says)
 		})
 	}

@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"sigs.k8s.io/kind/pkg/apis/config/defaults"
 
-	"ai-agent/test/internal/chart"
-	"ai-agent/test/internal/repo"
+	"example.com/ai-agent/test/internal/chart"
+	"example.com/ai-agent/test/internal/repo"
 )
 
 // What renders in process is what the cluster of `make test` will take.

@@ -15,9 +15,9 @@ import (
 	"pgregory.net/rapid"
 	"sigs.k8s.io/yaml"
 
-	"ai-agent/test/internal/chart"
-	"ai-agent/test/internal/check"
-	"ai-agent/test/internal/repo"
+	"example.com/ai-agent/test/internal/chart"
+	"example.com/ai-agent/test/internal/check"
+	"example.com/ai-agent/test/internal/repo"
 )
 
 // handedOn are values with which a user may do anything that Kubernetes takes,
@@ -84,7 +84,18 @@ func newDrawer(tb testing.TB) drawer {
 	require.NoError(tb, err)
 	var root map[string]any
 	require.NoError(tb, json.Unmarshal(data, &root))
+	freeOfDefaults(root)
 	return drawer{root}
+}
+
+// freeOfDefaults takes away what the schema requires since values.yaml has it by
+// default: a draw need not repeat that.
+func freeOfDefaults(schema map[string]any) {
+	delete(schema, "required")
+	properties, _ := schema["properties"].(map[string]any)
+	for _, property := range properties {
+		freeOfDefaults(property.(map[string]any))
+	}
 }
 
 // deepest is how far down optional fields are drawn.

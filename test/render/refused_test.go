@@ -1,12 +1,13 @@
 package render
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"ai-agent/test/internal/chart"
+	"example.com/ai-agent/test/internal/chart"
 )
 
 // Values that would hurt a user, and what they are told.
@@ -26,10 +27,10 @@ func TestRefused(t *testing.T) {
 		"short grace":                {chart.Values{"terminationGracePeriodSeconds": "30"}, "Set terminationGracePeriodSeconds to 330 or null"},
 		"grace short by one":         {chart.Values{"terminationGracePeriodSeconds": "329"}, "329 would cut a run"},
 		"grace for a longer run":     {chart.Values{"terminationGracePeriodSeconds": "330", "agent.maxRunSeconds": "301"}, "it takes 331"},
-		"no preStop":                 {chart.Values{"lifecycle": `{"postStart": {"sleep": {"seconds": 1}}}`}, "Add lifecycle.preStop.sleep.seconds: 10"},
+		"no preStop":                 {chart.Values{"lifecycle": `{"postStart": {"sleep": {"seconds": 1}}}`}, "Set lifecycle.preStop.sleep.seconds to 10"},
 		"short preStop":              {chart.Values{"lifecycle": `{"preStop": {"sleep": {"seconds": 5}}}`}, "before every proxy knows"},
 		"long preStop":               {chart.Values{"lifecycle": `{"preStop": {"sleep": {"seconds": 60}}}`}, "Set agent.endpointDelaySeconds to 60"},
-		"nginx read timeout":         {chart.Values{"ingress.hosts": ingress, "ingress.annotations": `{"nginx.ingress.kubernetes.io/proxy-read-timeout": "60"}`}, "Set it to at least 300"},
+		"nginx read timeout":         {chart.Values{"ingress.hosts": ingress, "ingress.annotations": `{"nginx.ingress.kubernetes.io/proxy-read-timeout": "60"}`}, "Set it to 300 seconds or more"},
 		"nginx send timeout":         {chart.Values{"ingress.hosts": ingress, "ingress.annotations": `{"nginx.ingress.kubernetes.io/proxy-send-timeout": "60"}`}, "60 would cut a run"},
 		"HAProxy timeout":            {chart.Values{"ingress.hosts": ingress, "ingress.annotations": `{"haproxy.org/timeout-server": "1m"}`}, "1m would cut a run"},
 		"HAProxy milliseconds":       {chart.Values{"ingress.hosts": ingress, "ingress.annotations": `{"haproxy-ingress.github.io/timeout-server": "50000"}`}, "50000 would cut a run"},
@@ -79,12 +80,42 @@ func TestRefused(t *testing.T) {
 		"route without gateway":      {chart.Values{"httpRoute.enabled": "true"}, "Set httpRoute.parentRefs"},
 		"LoadBalancer and policy":    {chart.Values{"service.type": `"LoadBalancer"`}, "Add an ipBlock"},
 		"NodePort and policy":        {chart.Values{"service.type": `"NodePort"`}, "they would be dropped"},
-		"ALB and policy":             {chart.Values{"ingress.hosts": ingress, "ingress.className": `"alb"`}, "the load balancer of ingress.className alb"},
+		"ALB and policy":             {chart.Values{"ingress.hosts": ingress, "ingress.className": `"alb"`}, "a load balancer of the controller alb"},
 		"GKE and policy":             {chart.Values{"ingress.hosts": ingress, "ingress.className": `"gce-internal"`}, "Add an ipBlock"},
 		"long schedule name":         {chart.Values{"schedules.a-name-of-forty-four-characters-is-too-long-x": `{"schedule": "@daily", "task": "a"}`}, "Kubernetes allows 52"},
 		"bad schedule name":          {chart.Values{"schedules.Daily": `{"schedule": "@daily", "task": "a"}`}, "lower-case letters"},
 		"short job deadline":         {chart.Values{"schedules.a": `{"schedule": "@daily", "task": "a", "activeDeadlineSeconds": 60}`}, "activeDeadlineSeconds 60 would cut a run"},
 		"time zone in the schedule":  {chart.Values{"schedules.a": `{"schedule": "TZ=UTC 0 8 * * *", "task": "a"}`}, "Set schedules.a.timeZone"},
+		"sidecar that is latest":     {chart.Values{"extraContainers": `[{"name": "a", "image": "a:latest"}]`}, "extraContainers has \"a\" of an image that is latest"},
+		"init container, no tag":     {chart.Values{"initContainers": `[{"name": "a", "image": "registry:5000/a"}]`}, "without a tag"},
+		"second agent":               {chart.Values{"extraContainers": `[{"name": "agent", "image": "a:1"}]`}, "Give it another name"},
+		"own image without a tag":    {chart.Values{"image.repository": `"registry:5000/team/agent"`}, "Set image.tag or image.digest"},
+		"preStop of no time":         {chart.Values{"lifecycle": `{"preStop": {"sleep": {"seconds": 0}}}`}, "sleeps 0 s, which is less"},
+		"preStop that execs sleep":   {chart.Values{"lifecycle": `{"preStop": {"exec": {"command": ["sleep", "300"]}}}`}, "sleeps 300 s and takes its time"},
+		"preStop through a shell":    {chart.Values{"lifecycle": `{"preStop": {"exec": {"command": ["sh", "-c", "sleep 5"]}}}`}, "sleeps 5 s, which is less"},
+		"two preStop handlers":       {chart.Values{"lifecycle": `{"preStop": {"sleep": {"seconds": 10}, "exec": {"command": ["a"]}}}`}, "more than one preStop handler"},
+		"ALB drain":                  {chart.Values{"ingress.annotations": `{"alb.ingress.kubernetes.io/target-group-attributes": "deregistration_delay.timeout_seconds=30"}`}, "would cut a run"},
+		"ALB drain left to AWS":      {chart.Values{"agent.maxRunSeconds": "900", "ingress.annotations": `{"alb.ingress.kubernetes.io/target-group-attributes": "stickiness.enabled=true"}`}, "Set it to 900 seconds"},
+		"F5's nginx":                 {chart.Values{"ingress.annotations": `{"nginx.org/proxy-read-timeout": "10s"}`}, "10s would cut a run"},
+		"nginx snippet":              {chart.Values{"ingress.annotations": `{"nginx.ingress.kubernetes.io/configuration-snippet": "proxy_read_timeout 10s;"}`}, "would cut a run"},
+		"OpenShift's router":         {chart.Values{"ingress.annotations": `{"haproxy.router.openshift.io/timeout": "30s"}`}, "30s would cut a run"},
+		"load balancer's idle time":  {chart.Values{"service.annotations": `{"service.beta.kubernetes.io/aws-load-balancer-connection-idle-timeout": "30"}`}, "service.annotations"},
+		"deadline without retries":   {chart.Values{"schedules.a": `{"schedule": "@daily", "task": "a", "backoffLimit": 3, "activeDeadlineSeconds": 420}`}, "Set it to at least 1680"},
+		"run time in the Secret":     {chart.Values{"secret.stringData.MAX_RUN_SECONDS": `"3600"`}, "secret.stringData has MAX_RUN_SECONDS"},
+		"run time sealed":            {chart.Values{"secret.sealedSecret.encryptedData": `{"MAX_RUN_SECONDS": "a"}`}, "secret.sealedSecret.encryptedData has MAX_RUN_SECONDS"},
+		"window over an hour":        {chart.Values{"autoscaling.behavior.scaleDown.stabilizationWindowSeconds": "7200"}, "more than Kubernetes takes"},
+		"no policy down":             {chart.Values{"autoscaling.behavior.scaleDown.policies": "[]"}, "policies is empty"},
+		"rollout that cannot move":   {chart.Values{"strategy.rollingUpdate.maxSurge": `"0%"`}, "Set strategy.rollingUpdate.maxSurge to 1"},
+		"unknown strategy":           {chart.Values{"strategy.type": `"Rolling"`}, "Set it to RollingUpdate"},
+		"budget of 100 % of any":     {chart.Values{"podDisruptionBudget.minAvailable": `"100%"`, "autoscaling.enabled": "false", "replicaCount": "null"}, "however many pods there are"},
+		"budget of 00 % away":        {chart.Values{"podDisruptionBudget.maxUnavailable": `"00%"`}, "no pod could ever be evicted"},
+		"secrets over /tmp/":         {chart.Values{"secret.mountPath": `"/tmp/"`}, "secret.mountPath is /tmp/"},
+		"secrets over everything":    {chart.Values{"secret.mountPath": `"/"`}, "secret.mountPath is /,"},
+		"second volume of secrets":   {chart.Values{"secret.mountPath": `"/s"`, "volumes": `[{"name": "secrets", "emptyDir": {}}]`}, "volumes has one called secrets"},
+		"two ingress classes":        {chart.Values{"ingress.className": `"nginx"`, "ingress.annotations": `{"kubernetes.io/ingress.class": "alb"}`}, "name two controllers"},
+		"API key in one word":        {chart.Values{"config.OPENAI_APIKEY": `"abc"`}, "config.OPENAI_APIKEY looks"},
+		"webhook":                    {chart.Values{"config.NOTIFY": `"https://hooks.slack.com/services/T/B/x"`}, "config.NOTIFY looks"},
+		"bearer":                     {chart.Values{"config.HEADER": `"Bearer eyJhbGciOiJI"`}, "config.HEADER looks"},
 		"both monitors":              {chart.Values{"serviceMonitor.enabled": "true", "podMonitor.enabled": "true"}, "read twice"},
 
 		// Single values: the schema. helm names the path.
@@ -125,6 +156,13 @@ func TestRefused(t *testing.T) {
 		"port out of range":        {chart.Values{"service.port": "70000"}, "at '/service/port'"},
 		"unknown service type":     {chart.Values{"service.type": `"Cluster"`}, "at '/service/type'"},
 		"unknown controller":       {chart.Values{"ingress.controller": `"apache"`}, "at '/ingress/controller'"},
+		"pod's own deadline":       {chart.Values{"podSpec.activeDeadlineSeconds": "60"}, "at '/podSpec': additional properties 'activeDeadlineSeconds'"},
+		"misspelt route timeout":   {chart.Values{"httpRoute.timeouts": `{"requests": "400s"}`}, "at '/httpRoute/timeouts'"},
+		"negative budget":          {chart.Values{"podDisruptionBudget.minAvailable": "-1"}, "at '/podDisruptionBudget/minAvailable'"},
+		"schedule in words":        {chart.Values{"schedules.a": `{"schedule": "every day", "task": "a"}`}, "at '/schedules/a/schedule'"},
+		"schedule of four fields":  {chart.Values{"schedules.a": `{"schedule": "0 8 * *", "task": "a"}`}, "at '/schedules/a/schedule'"},
+		"grace of nothing":         {chart.Values{"terminationGracePeriodSeconds": "0"}, "at '/terminationGracePeriodSeconds'"},
+		"run time taken away":      {chart.Values{"agent.maxRunSeconds": "null"}, "at '/agent': missing property 'maxRunSeconds'"},
 		"negative replicas":        {chart.Values{"replicaCount": "-1"}, "at '/replicaCount'"},
 		"no pods at least":         {chart.Values{"autoscaling.minReplicas": "0"}, "at '/autoscaling/minReplicas'"},
 		"percentage as text":       {chart.Values{"autoscaling.targetCPUUtilizationPercentage": `"70%"`}, "at '/autoscaling/targetCPUUtilizationPercentage'"},
@@ -139,6 +177,7 @@ func TestRefused(t *testing.T) {
 			t.Parallel()
 			_, err := chart.Template(t, chart.Options{Set: tc.values})
 			require.Error(t, err)
+			require.NotEmpty(t, tc.says)
 			assert.Contains(t, err.Error(), tc.says)
 			refusals.Lock()
 			defer refusals.Unlock()
@@ -153,7 +192,7 @@ func TestAccepted(t *testing.T) {
 	for name, values := range map[string]chart.Values{
 		"defaults":                  nil,
 		"digest":                    {"image.digest": `"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"`, "image.tag": `"1.2.3"`},
-		"registry with a port":      {"image.repository": `"registry.internal:5000/team/agent"`},
+		"registry with a port":      {"image.repository": `"registry.internal:5000/team/agent"`, "image.tag": `"1.0"`},
 		"grace just enough":         {"terminationGracePeriodSeconds": "330"},
 		"HAProxy just enough":       {"ingress.annotations": `{"haproxy.org/timeout-server": "5m"}`},
 		"ALB with idle timeout":     {"ingress.annotations": `{"alb.ingress.kubernetes.io/load-balancer-attributes": "a=b,idle_timeout.timeout_seconds=300"}`},
@@ -178,6 +217,20 @@ func TestAccepted(t *testing.T) {
 		"HAProxy in days":           {"ingress.annotations": `{"haproxy.org/timeout-server": "1d"}`},
 		"no CPU limit":              {"resources.limits.cpu": "null"},
 		"no readiness on GKE":       {"readinessProbe": "null", "ingress.className": `"gce"`, "ingress.hosts": `[{"host": "a.example.com"}]`, "networkPolicy.enabled": "false"},
+		"latest with a digest":      {"image.tag": `"latest"`, "image.digest": `"sha256:` + strings.Repeat("a", 64) + `"`},
+		"own image with its digest": {"image.repository": `"team/agent"`, "image.digest": `"sha256:` + strings.Repeat("a", 64) + `"`},
+		"preStop that execs 10 s":   {"lifecycle": `{"preStop": {"exec": {"command": ["sleep", "10"]}}}`},
+		"an ALB's most":             {"agent.maxRunSeconds": "5000", "ingress.annotations": `{"alb.ingress.kubernetes.io/load-balancer-attributes": "idle_timeout.timeout_seconds=4000"}`},
+		"short connect timeout":     {"ingress.annotations": `{"nginx.ingress.kubernetes.io/proxy-connect-timeout": "5"}`},
+		"a language":                {"config.LOCALE": `"sk-SK"`, "config.LANG": `"sk_SK.UTF-8"`},
+		"a model of a hub":          {"config.MODEL_NAME": `"hf-internal-testing/tiny-random-gpt2"`},
+		"a generated secret":        {"secret.externalSecret.enabled": "true", "secret.externalSecret.dataFrom": `[{"sourceRef": {"generatorRef": {"kind": "Password", "name": "a", "apiVersion": "generators.external-secrets.io/v1alpha1"}}}]`},
+		"route with no end":         {"httpRoute.timeouts": `{"request": "0m"}`},
+		"a listener's long name":    {"httpRoute.enabled": "true", "httpRoute.parentRefs": `[{"name": "a", "sectionName": "https.public"}]`},
+		"a schedule taken back":     {"schedules.a": "null"},
+		"an annotation taken back":  {"ingress.annotations.a": "null", "ingress.hosts": `[{"host": "a.example.com"}]`},
+		"a setting taken back":      {"config.LOG_LEVEL": "null", "config.MINE": "null"},
+		"a label taken back":        {"nodeSelector.disk": "null", "commonLabels.team": "null"},
 		"own preStop":               {"lifecycle": `{"preStop": {"exec": {"command": ["/agent", "drain"]}}}`},
 	} {
 		t.Run(name, func(t *testing.T) {

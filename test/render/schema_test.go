@@ -7,8 +7,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"ai-agent/test/internal/chart"
-	"ai-agent/test/internal/check"
+	"example.com/ai-agent/test/internal/chart"
+	"example.com/ai-agent/test/internal/check"
 )
 
 // Every environment and fixture passes every check: the schemas of Kubernetes

@@ -5,7 +5,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
-	"ai-agent/test/internal/chart"
+	"example.com/ai-agent/test/internal/chart"
 )
 
 // seed is every field of every manifest and fragment in the seed with its value,

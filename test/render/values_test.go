@@ -1,6 +1,7 @@
 package render
 
 import (
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,8 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"sigs.k8s.io/yaml"
 
-	"ai-agent/test/internal/chart"
-	"ai-agent/test/internal/repo"
+	"example.com/ai-agent/test/internal/chart"
+	"example.com/ai-agent/test/internal/repo"
 )
 
 // readWhole are values that a template hands on as they are: what lies in them
@@ -52,6 +53,48 @@ func TestValuesAndTemplatesAgree(t *testing.T) {
 		path := match[1] + match[2]
 		assert.True(t, declared(values, path), "a template reads %s, which values.yaml lacks", path)
 	}
+}
+
+// A null, which is how helm takes a value away, is either told by its path or
+// leaves a release that is whole. Nothing breaks inside of a template.
+func TestNullOfEachValue(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile(filepath.Join(chart.Dir(), "values.yaml"))
+	require.NoError(t, err)
+	var values map[string]any
+	require.NoError(t, yaml.Unmarshal(text, &values))
+	for _, path := range everyPath(values, "") {
+		t.Run(path, func(t *testing.T) {
+			t.Parallel()
+			set := maps.Clone(everything)
+			maps.DeleteFunc(set, func(other, _ string) bool { return strings.HasPrefix(other, path+".") })
+			manifest, err := chart.Template(t, chart.Options{Set: set.With(path, "null"), APIVersions: chart.MonitoringAPIs})
+			if err != nil {
+				last := path[strings.LastIndex(path, ".")+1:]
+				assert.Regexp(t, `missing property.*'`+last+`'|execution error at \([^)]*guards`, err.Error())
+				return
+			}
+			_, err = chart.Decode(manifest)
+			require.NoError(t, err)
+		})
+	}
+}
+
+// everything switches on what is off by default, so that every template is made.
+var everything = aHost.And(aGateway).And(chart.Values{
+	"schedules.a": `{"schedule": "@daily", "task": "a"}`, "serviceMonitor.enabled": "true", "prometheusRule.enabled": "true", "grafanaDashboard.enabled": "true",
+})
+
+// everyPath lists the dotted paths of all values, sections and what lies in them.
+func everyPath(values map[string]any, prefix string) []string {
+	var paths []string
+	for name, value := range values {
+		paths = append(paths, prefix+name)
+		if inner, ok := value.(map[string]any); ok {
+			paths = append(paths, everyPath(inner, prefix+name+".")...)
+		}
+	}
+	return paths
 }
 
 func readTemplates(t *testing.T) string {
@@ -105,6 +148,7 @@ func TestDerivedFilesAreCurrent(t *testing.T) {
 	copied := filepath.Join(t.TempDir(), "ai-agent")
 	require.NoError(t, os.CopyFS(copied, os.DirFS(chart.Dir())))
 	run(t, copied, "helm-values-schema-json")
+	run(t, repo.Path(), "go", "run", "./ci/schema", "require", filepath.Join(copied, "values.schema.json"), filepath.Join(copied, "values.yaml"))
 	run(t, copied, "helm-docs", "--chart-search-root", ".", "--sort-values-order", "file", "--log-level", "warning")
 	for _, name := range []string{"values.schema.json", "README.md"} {
 		want, err := os.ReadFile(filepath.Join(copied, name))

@@ -1,6 +1,7 @@
 package render
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -17,7 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
-	"ai-agent/test/internal/chart"
+	"example.com/ai-agent/test/internal/chart"
 )
 
 // The seed's table of sizes, whole.
@@ -153,6 +154,7 @@ func TestPolicyFollowsTheConfiguredURLs(t *testing.T) {
 		"redis://r1.data:26379,r2.other:26379/0":       {"data", "26379", "other", "26379"},
 		"postgresql+asyncpg://db.data/agents":          {"data", "5432"},
 		"redis://user@cache.eu-west-1.example.com:638": {"anywhere", "638"},
+		"redis://redis-0.redis.data.svc.cluster.local": {"data", "6379"},
 		"unix:///var/run/redis.sock":                   {},
 		"":                                             {},
 	} {
@@ -293,6 +295,63 @@ func TestRouteTimeouts(t *testing.T) {
 		assert.Equal(t, want[0], field(t, objects, "HTTPRoute/ai-agent", ".spec.rules[0].timeouts.request"), given)
 		assert.Equal(t, want[1], field(t, objects, "HTTPRoute/ai-agent", ".spec.rules[0].timeouts.backendRequest"), given)
 	}
+}
+
+// proxy.corp may be a namespace's proxy or a company's.
+func TestPolicyOfATwoPartName(t *testing.T) {
+	t.Parallel()
+	policy := chart.One[*networkingv1.NetworkPolicy](t, chart.Render(t, chart.Values{"config.OPENAI_BASE_URL": `"http://proxy.corp:4000"`}))
+	to := policy.Spec.Egress[3].To
+	require.Len(t, to, 3)
+	assert.Equal(t, map[string]string{"kubernetes.io/metadata.name": "corp"}, to[0].NamespaceSelector.MatchLabels)
+	assert.Equal(t, "0.0.0.0/0", to[1].IPBlock.CIDR)
+}
+
+// A mount of the user's at /tmp takes the place of the chart's.
+func TestOwnTmp(t *testing.T) {
+	t.Parallel()
+	mounts := agentOf(t, chart.Values{
+		"volumes": `[{"name": "scratch", "emptyDir": {}}]`, "volumeMounts": `[{"name": "scratch", "mountPath": "/tmp/"}]`,
+	}).VolumeMounts
+	assert.Equal(t, []corev1.VolumeMount{{Name: "scratch", MountPath: "/tmp/"}}, mounts)
+}
+
+// A schedule's pod must be on a node that the user's affinity allows, but is not
+// kept from the agents'.
+func TestSchedulesKeepTheNodeAffinity(t *testing.T) {
+	t.Parallel()
+	required := `{"nodeSelectorTerms": [{"matchExpressions": [{"key": "kubernetes.io/arch", "operator": "In", "values": ["amd64"]}]}]}`
+	objects := chart.Render(t, chart.Values{
+		"schedules.a": `{"schedule": "@daily", "task": "a"}`,
+		"affinity":    `{"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": ` + required + `}, "podAntiAffinity": {}}`,
+	})
+	affinity := chart.One[*batchv1.CronJob](t, objects).Spec.JobTemplate.Spec.Template.Spec.Affinity
+	assert.NotNil(t, affinity.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution)
+	assert.Nil(t, affinity.PodAntiAffinity)
+}
+
+// A release's name may look like a number.
+func TestNamesAreText(t *testing.T) {
+	t.Parallel()
+	manifest, err := chart.Template(t, chart.Options{Set: everything.With("fullnameOverride", `"on"`), APIVersions: chart.MonitoringAPIs})
+	require.NoError(t, err)
+	objects, err := chart.Decode(manifest)
+	require.NoError(t, err)
+	assert.Equal(t, "on", field(t, objects, "PrometheusRule/on", ".spec.groups[0].name"))
+	assert.Contains(t, field(t, objects, "PrometheusRule/on", ".spec.groups[0].rules[*].expr"), `pod=~"on-[a-z0-9]+-?[a-z0-9]+"`)
+}
+
+// What a later file takes back with a null is gone, and what the chart derives is not.
+func TestNullTakesBack(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "first.yaml")
+	require.NoError(t, os.WriteFile(file, []byte("commonAnnotations: {a: b, c: d}\nconfig: {MINE: a}\nnodeSelector: {a: b, c: d}\nschedules: {a: {schedule: '@daily', task: a}}"), 0o600))
+	objects := chart.Render(t, chart.Values{"commonAnnotations.a": "null", "config.MINE": "null", "nodeSelector.a": "null", "schedules.a": "null"}, file)
+	config := chart.One[*corev1.ConfigMap](t, objects)
+	assert.Equal(t, map[string]string{"c": "d"}, config.Annotations)
+	assert.NotContains(t, config.Data, "MINE")
+	assert.Equal(t, map[string]string{"c": "d"}, chart.One[*appsv1.Deployment](t, objects).Spec.Template.Spec.NodeSelector)
+	assert.Empty(t, chart.All[*batchv1.CronJob](objects))
 }
 
 // Every environment and fixture, with every custom API that the chart knows.

@@ -18,9 +18,9 @@ import (
 	"github.com/spf13/cobra"
 	"helm.sh/helm/v3/pkg/chartutil"
 
-	"ai-agent/test/internal/chart"
-	"ai-agent/test/internal/check"
-	"ai-agent/test/internal/report"
+	"example.com/ai-agent/test/internal/chart"
+	"example.com/ai-agent/test/internal/check"
+	"example.com/ai-agent/test/internal/report"
 )
 
 // Exit codes.

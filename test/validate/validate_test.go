@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"encoding/xml"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,10 +16,12 @@ import (
 	"github.com/owenrumney/go-sarif/v3/pkg/report/v210/sarif"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/mod/module"
+	"golang.org/x/mod/zip"
 
-	"ai-agent/test/internal/chart"
-	"ai-agent/test/internal/check"
-	"ai-agent/test/internal/repo"
+	"example.com/ai-agent/test/internal/chart"
+	"example.com/ai-agent/test/internal/check"
+	"example.com/ai-agent/test/internal/repo"
 )
 
 func TestMain(m *testing.M) {
@@ -51,11 +54,12 @@ func TestFindings(t *testing.T) {
 	}{
 		"nothing wrong":     {"agent: {maxRunSeconds: 600}", 0, []string{"0 errors, 0 warnings, 0 notes"}},
 		"an empty file":     {"", 0, []string{"0 errors"}},
+		"one document":      {"# mine\n---\nagent: {type: api}\n---\n# no more\n", 0, []string{"0 errors"}},
 		"a misspelt key":    {"agent: {maxRunSecond: 600}", exitErrors, []string{"values-schema", "agent", "Known here: endpointDelaySeconds, maxRunSeconds,"}},
 		"two wrong values":  {"agent: {type: huge}\nreplicaCount: -1", exitErrors, []string{"2 errors", "agent.type", "replicaCount"}},
 		"a cut run":         {"terminationGracePeriodSeconds: 30", exitErrors, []string{"values-guard", "would cut a run", "→ Set terminationGracePeriodSeconds to 330"}},
 		"a small limit":     {"resources: {limits: {memory: 512Mi}}", exitWarnings, []string{"pitfall-memory-limit", "Deployment/ai-agent", "spec.template.spec.containers[0].", "512Mi"}},
-		"a bad sidecar":     {"extraContainers: [{name: proxy, image: proxy}]", exitErrors, []string{"pod-security", "practice-pinned-image", "practice-requests-and-limits"}},
+		"a bad sidecar":     {"extraContainers: [{name: proxy, image: proxy:1}]", exitErrors, []string{"pod-security", "practice-requests-and-limits"}},
 		"a foreign object":  {"extraObjects: [{apiVersion: keda.sh/v1alpha1, kind: ScaledObject, metadata: {name: a}}]", 0, []string{"1 note", "keda.sh/v1alpha1", "ScaledObject/a"}},
 		"a broken object":   {"extraObjects: [{apiVersion: v1, kind: Service, metadata: {name: a}, spec: {prots: []}}]", exitErrors, []string{"decode", "spec.prots"}},
 		"a broken template": {"extraObjects: ['{{ include \"nothing\" . }}']", exitErrors, []string{"render", "nothing"}},
@@ -101,6 +105,7 @@ func TestUnable(t *testing.T) {
 		"a wrong path":           {[]string{"nowhere.yaml"}, "", "nowhere.yaml is not there"},
 		"bad YAML":               {nil, "agent:\n\tmaxRunSeconds: 1", "line 2"},
 		"a key given twice":      {nil, "agent: {type: api}\nagent: {maxRunSeconds: 900}", `key "agent" already set`},
+		"two documents":          {nil, "agent: {type: api}\n---\nreplicaCount: 1", "has 2 YAML documents"},
 		"a list":                 {nil, "- a", "is no values file"},
 		"another chart's values": {nil, "controller: {}\nrbac: {}", "is for another chart: it has no key of this one, but controller, rbac"},
 		"a manifest":             {nil, "apiVersion: v1\nkind: Pod", "is a manifest of kind Pod"},
@@ -167,25 +172,88 @@ func TestList(t *testing.T) {
 	}
 }
 
-// As a consumer has it: a binary, a packaged chart and nothing of this repository.
-func TestOutsideTheRepository(t *testing.T) {
-	t.Parallel()
-	folder := t.TempDir()
-	must := func(command *exec.Cmd) string {
-		out, err := command.CombinedOutput()
-		require.NoError(t, err, string(out))
-		return string(out)
-	}
-	must(exec.CommandContext(t.Context(), "go", "build", "-o", folder, "."))
-	must(exec.CommandContext(t.Context(), "helm", "package", chart.Dir(), "--destination", folder))
+// consumer is a folder as a consumer of the chart has it: the packaged chart,
+// values, and nothing of this repository.
+func consumer(t *testing.T) (folder, archive string) {
+	t.Helper()
+	folder = t.TempDir()
+	must(t, exec.CommandContext(t.Context(), "helm", "package", chart.Dir(), "--destination", folder))
 	require.NoError(t, os.WriteFile(filepath.Join(folder, "my.yaml"), []byte("agent: {type: api}"), 0o600))
 	archives, err := filepath.Glob(filepath.Join(folder, "*.tgz"))
 	require.NoError(t, err)
 	require.Len(t, archives, 1)
-	command := exec.CommandContext(t.Context(), "./validate", "--chart", filepath.Base(archives[0]), "my.yaml")
-	command.Dir = folder
-	command.Env = []string{"PATH=/usr/bin"}
-	out := must(command)
-	assert.Contains(t, out, "0 errors, 0 warnings, 1 note")
-	assert.Contains(t, out, "kube-score is not on PATH")
+	return folder, filepath.Base(archives[0])
 }
+
+func must(t *testing.T, command *exec.Cmd) string {
+	t.Helper()
+	out, err := command.CombinedOutput()
+	require.NoError(t, err, string(out))
+	return string(out)
+}
+
+// The binary alone, on a machine with nothing else.
+func TestBinaryAlone(t *testing.T) {
+	t.Parallel()
+	folder, archive := consumer(t)
+	must(t, exec.CommandContext(t.Context(), "go", "build", "-o", folder, "."))
+	command := exec.CommandContext(t.Context(), "./validate", "--chart", archive, "my.yaml")
+	command.Dir = folder
+	command.Env = []string{"PATH=/nowhere"}
+	out := must(t, command)
+	assert.Contains(t, out, "0 errors, 0 warnings, 1 note")
+	assert.Contains(t, out, "neither kube-score nor go is on PATH")
+}
+
+// One Go command by its version, as from the module proxy of a team. All of it
+// runs: kube-score is built as well.
+func TestByVersion(t *testing.T) {
+	t.Parallel()
+	published := module.Version{Path: "example.com/ai-agent", Version: "v0.2.0"}
+	proxy := t.TempDir()
+	publish(t, proxy, published)
+	proxies := must(t, exec.CommandContext(t.Context(), "go", "env", "GOPROXY"))
+	folder, archive := consumer(t)
+	tool, err := exec.LookPath("go")
+	require.NoError(t, err)
+	command := exec.CommandContext(t.Context(), tool, "run", published.Path+"/test/validate@"+published.Version, "--chart", archive, "my.yaml")
+	command.Dir = folder
+	command.Env = append(os.Environ(), "PATH="+filepath.Dir(tool), "GOPROXY=file://"+proxy+","+strings.TrimSpace(proxies), "GONOSUMDB="+published.Path)
+	assert.Contains(t, must(t, command), "0 errors, 0 warnings, 0 notes")
+}
+
+// publish puts this repository as it is now into the folder of a Go module proxy.
+func publish(t *testing.T, proxy string, as module.Version) {
+	t.Helper()
+	forget(t, as) // what an aborted run left
+	t.Cleanup(func() { forget(t, as) })
+	folder := filepath.Join(proxy, as.Path, "@v")
+	require.NoError(t, os.MkdirAll(folder, 0o755))
+	var files []zip.File
+	for name := range strings.Lines(must(t, exec.CommandContext(t.Context(), "git", "-C", repo.Path(), "ls-files"))) {
+		files = append(files, tracked(strings.TrimSpace(name)))
+	}
+	var archive bytes.Buffer
+	require.NoError(t, zip.Create(&archive, as, files))
+	mod, err := os.ReadFile(repo.Path("go.mod"))
+	require.NoError(t, err)
+	for ending, data := range map[string][]byte{".mod": mod, ".info": []byte(`{"Version": "` + as.Version + `"}`), ".zip": archive.Bytes()} {
+		require.NoError(t, os.WriteFile(filepath.Join(folder, as.Version+ending), data, 0o600))
+	}
+}
+
+// forget takes a module out of Go's cache, which would not look at the proxy again.
+func forget(t *testing.T, m module.Version) {
+	cache := strings.TrimSpace(must(t, exec.Command("go", "env", "GOMODCACHE"))) // not the test's context: it may have ended
+	unpacked := filepath.Join(cache, m.Path+"@"+m.Version)
+	_ = exec.Command("chmod", "--recursive", "u+w", unpacked).Run() // it may not be there
+	require.NoError(t, os.RemoveAll(unpacked))
+	require.NoError(t, os.RemoveAll(filepath.Join(cache, "cache", "download", m.Path)))
+}
+
+// tracked is a file of this repository by its path from the top.
+type tracked string
+
+func (f tracked) Path() string                 { return string(f) }
+func (f tracked) Lstat() (os.FileInfo, error)  { return os.Lstat(repo.Path(string(f))) }
+func (f tracked) Open() (io.ReadCloser, error) { return os.Open(repo.Path(string(f))) }

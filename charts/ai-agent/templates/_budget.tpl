@@ -29,20 +29,28 @@
 {{- max 300 (int .Values.agent.maxRunSeconds) | min 3600 }}
 {{- end }}
 
-{{/* What one run of a schedule needs: a place, the image and the start before it. */}}
+{{/*
+What the runs of a schedule's Job need, one and each that backoffLimit allows after it: a place, the
+image and the start before each. (dict "root" $ "schedule" SCHEDULE)
+*/}}
 {{- define "ai-agent.neededJobSeconds" -}}
-{{- add .Values.agent.maxRunSeconds 120 }}
+{{- mul (add1 (.schedule.backoffLimit | default 0)) (add .root.Values.agent.maxRunSeconds 120) }}
 {{- end }}
 
-{{/* A schedule's Job may be drained once, and then runs once more. */}}
+{{/* A Job may be drained once, and then runs once more. */}}
 {{- define "ai-agent.jobSeconds" -}}
-{{- mul 2 (include "ai-agent.neededJobSeconds" . | int) }}
+{{- add (include "ai-agent.neededJobSeconds" . | int) .root.Values.agent.maxRunSeconds 120 }}
 {{- end }}
 
 {{/* What the startup probe gives an agent. */}}
 {{- define "ai-agent.startupSeconds" -}}
 {{- $probe := .Values.startupProbe | default dict }}
 {{- add (dig "initialDelaySeconds" 0 $probe) (mul (dig "periodSeconds" 10 $probe) (dig "failureThreshold" 3 $probe)) }}
+{{- end }}
+
+{{/* A pod that is not ready for so long is no pod that starts. */}}
+{{- define "ai-agent.notReadySeconds" -}}
+{{- add (include "ai-agent.startupSeconds" .) 60 | max 300 }}
 {{- end }}
 
 {{/* A rollout has failed when no pod came to be for so long: the start, a node and an image before it. */}}

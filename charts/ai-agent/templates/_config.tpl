@@ -3,7 +3,7 @@
 {{- define "ai-agent.configData" -}}
 {{- $data := dict "MAX_RUN_SECONDS" (int64 .Values.agent.maxRunSeconds | toString) }}
 {{- range $name, $value := .Values.config }}
-{{- $data = set $data $name (include "ai-agent.text" $value) }}
+{{- if not (kindIs "invalid" $value) }}{{ $data = set $data $name (include "ai-agent.text" $value) }}{{ end }}
 {{- end }}
 {{- toYaml $data }}
 {{- end }}

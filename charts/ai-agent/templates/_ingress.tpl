@@ -6,7 +6,7 @@ not known. No class is the seed's: nginx.
 */}}
 {{- define "ai-agent.ingressController" -}}
 {{- if and .Values.ingress.enabled .Values.ingress.hosts }}
-{{- $class := .Values.ingress.className | default (get .Values.ingress.annotations "kubernetes.io/ingress.class") }}
+{{- $class := .Values.ingress.className | default (get (.Values.ingress.annotations | default dict) "kubernetes.io/ingress.class") }}
 {{- $told := empty $class | ternary "nginx" "other" }}
 {{- range $name := list "nginx" "traefik" "haproxy" "alb" "gce" }}
 {{- if contains $name $class }}{{ $told = $name }}{{ end }}
@@ -33,7 +33,7 @@ alb.ingress.kubernetes.io/target-group-attributes: deregistration_delay.timeout_
 alb.ingress.kubernetes.io/healthcheck-path: {{ include "ai-agent.readyPath" . | quote }}
 {{- else if eq $controller "gce" -}}
 {{- /* GKE looks at this annotation alone, and ignores an Ingress with a class. */}}
-kubernetes.io/ingress.class: {{ contains "internal" .Values.ingress.className | ternary "gce-internal" "gce" }}
+kubernetes.io/ingress.class: {{ contains "internal" (toString .Values.ingress.className) | ternary "gce-internal" "gce" }}
 {{- end }}
 {{- end }}
 

@@ -57,6 +57,14 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
 {{- end }}
 
+{{/*
+What selects the serving pods' time series. Kubernetes cuts the last dash of a long name's pods; a
+schedule's pods have one part more.
+*/}}
+{{- define "ai-agent.podMatcher" -}}
+namespace={{ .Release.Namespace | quote }}, pod=~"{{ include "ai-agent.fullname" . }}-[a-z0-9]+-?[a-z0-9]+"
+{{- end }}
+
 {{/* A CronJob's name may have 52 characters: (dict "root" $ "name" NAME). */}}
 {{- define "ai-agent.scheduleName" -}}
 {{- printf "%s-%s" (include "ai-agent.fullname" .root) .name }}
@@ -71,9 +79,18 @@ user's: selectors go by them.
 name: {{ .name | quote }}
 labels:
   {{- $component := dict "app.kubernetes.io/component" (.component | default "server") }}
-  {{- merge $component (include "ai-agent.labels" .root | fromYaml) (.labels | default dict) .root.Values.commonLabels | toYaml | nindent 2 }}
-{{- with merge (dict) (.annotations | default dict) .root.Values.commonAnnotations }}
+  {{- merge $component (include "ai-agent.labels" .root | fromYaml) (.labels | default dict) (.root.Values.commonLabels | default dict) | include "ai-agent.compact" | nindent 2 }}
+{{- with merge (dict) (.annotations | default dict) (.root.Values.commonAnnotations | default dict) }}
 annotations:
-  {{- toYaml . | nindent 2 }}
+  {{- include "ai-agent.compact" . | nindent 2 }}
 {{- end }}
+{{- end }}
+
+{{/* A map as YAML, without the entries that a null of a later values file takes away. */}}
+{{- define "ai-agent.compact" -}}
+{{- $kept := dict }}
+{{- range $name, $value := . }}
+{{- if not (kindIs "invalid" $value) }}{{ $_ := set $kept $name $value }}{{ end }}
+{{- end }}
+{{- toYaml $kept }}
 {{- end }}

@@ -30,18 +30,22 @@ only the port can be told. The port is the Service's; where the pods' differs, u
 {{- $parts := splitList "." $server.host }}
 {{- $address := regexMatch `^[0-9.]+$|:` $server.host }}
 {{- $here := eq (len $parts) 1 }}
-{{- $there := or (eq (len $parts) 2) (and (gt (len $parts) 2) (eq (index $parts 2) "svc")) }}
-{{- if or $address $here $there (not $web) (ne $server.port "443") (not $.https) }}
+{{- $namespace := include "ai-agent.namespaceOf" $server.host }}
+{{- if or $address $here $namespace (not $web) (ne $server.port "443") (not $.https) }}
 - to:
     {{- if $address }}
     - ipBlock:
         cidr: {{ $server.host }}/{{ contains ":" $server.host | ternary 128 32 }}
     {{- else if $here }}
     - podSelector: {}
-    {{- else if $there }}
+    {{- else if $namespace }}
     - namespaceSelector:
         matchLabels:
-          kubernetes.io/metadata.name: {{ index $parts 1 | quote }}
+          kubernetes.io/metadata.name: {{ $namespace | quote }}
+    {{- /* proxy.corp is a namespace's proxy, or a company's. */}}
+    {{- if and $web (eq (len $parts) 2) }}
+    {{- include "ai-agent.publicPeers" . | nindent 4 }}
+    {{- end }}
     {{- else if $web }}
     {{- include "ai-agent.publicPeers" . | nindent 4 }}
     {{- else }}
@@ -52,6 +56,13 @@ only the port can be told. The port is the Service's; where the pods' differs, u
       protocol: TCP
 {{- end }}
 {{- end }}
+{{- end }}
+
+{{/* The namespace in a host such as redis.data, redis.data.svc or redis-0.redis.data.svc.cluster.local; nothing in another. */}}
+{{- define "ai-agent.namespaceOf" -}}
+{{- $before := regexReplaceAll "[.]svc([.].*)?$" . "" }}
+{{- $parts := splitList "." $before }}
+{{- if or (ne $before .) (eq (len $parts) 2) }}{{ last $parts }}{{ end }}
 {{- end }}
 
 {{/* The public internet. Policies add up: a wide allow anywhere undoes these exceptions. */}}

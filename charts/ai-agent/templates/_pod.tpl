@@ -8,11 +8,11 @@ annotations:
   {{- /* A pod reads its environment once: a changed one makes new pods. */}}
   {{- $config := include "ai-agent.configData" .root | sha256sum }}
   {{- $checksums := dict "checksum/config" $config "checksum/secret" (include "ai-agent.secretChecksum" .root) }}
-  {{- merge $checksums .root.Values.podAnnotations .root.Values.commonAnnotations | toYaml | nindent 2 }}
+  {{- merge $checksums (.root.Values.podAnnotations | default dict) (.root.Values.commonAnnotations | default dict) | include "ai-agent.compact" | nindent 2 }}
 labels:
   {{- /* Not the chart's version: a new chart alone is no reason to replace running pods. */}}
   {{- $own := dict "app.kubernetes.io/component" .component "version" .root.Values.version }}
-  {{- merge $own (include "ai-agent.instanceLabels" .root | fromYaml) .root.Values.podLabels .root.Values.commonLabels | toYaml | nindent 2 }}
+  {{- merge $own (include "ai-agent.instanceLabels" .root | fromYaml) (.root.Values.podLabels | default dict) (.root.Values.commonLabels | default dict) | include "ai-agent.compact" | nindent 2 }}
 {{- end }}
 
 {{- define "ai-agent.podSpec" -}}
@@ -62,7 +62,7 @@ volumes:
   {{- end }}
 {{- with $values.nodeSelector }}
 nodeSelector:
-  {{- toYaml . | nindent 2 }}
+  {{- include "ai-agent.compact" . | nindent 2 }}
 {{- end }}
 {{- with $values.tolerations }}
 tolerations:
@@ -70,6 +70,12 @@ tolerations:
 {{- end }}
 {{- if $server }}
 {{ include "ai-agent.placement" .root }}
+{{- else }}
+{{- with dig "nodeAffinity" nil ($values.affinity | default dict) }}
+affinity:
+  nodeAffinity:
+    {{- toYaml . | nindent 4 }}
+{{- end }}
 {{- end }}
 {{- with $values.podSpec }}
 {{ toYaml . }}
@@ -128,8 +134,10 @@ securityContext:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 volumeMounts:
+  {{- if not (include "ai-agent.mountsTmp" .root) }}
   - name: tmp
     mountPath: /tmp
+  {{- end }}
   {{- with include "ai-agent.secretMounts" .root }}
   {{- . | nindent 2 }}
   {{- end }}
@@ -141,6 +149,11 @@ volumeMounts:
 {{/* A volume of the user's called tmp takes the place of the chart's. */}}
 {{- define "ai-agent.volumeNames" -}}
 {{- range .Values.volumes }}{{ .name }} {{ end }}
+{{- end }}
+
+{{/* So does a mount of the user's at /tmp. */}}
+{{- define "ai-agent.mountsTmp" -}}
+{{- range .Values.volumeMounts }}{{ if eq (clean .mountPath) "/tmp" }}true{{ end }}{{ end }}
 {{- end }}
 
 {{/* A user's handler takes the place of the default one: a probe has exactly one. */}}

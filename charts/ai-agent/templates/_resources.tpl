@@ -18,7 +18,7 @@ orchestrator:
 {{/* (dict "root" $ "own" RESOURCES): RESOURCES, over .Values.resources, over the type's. A null takes one away. */}}
 {{- define "ai-agent.resources" -}}
 {{- $size := get (include "ai-agent.sizes" . | fromYaml) .root.Values.agent.type }}
-{{- $all := mustMergeOverwrite $size (deepCopy .root.Values.resources) (deepCopy (.own | default dict)) }}
+{{- $all := mustMergeOverwrite $size (.root.Values.resources | default dict | deepCopy) (deepCopy (.own | default dict)) }}
 {{- range $list := list "requests" "limits" }}
 {{- range $name, $amount := get $all $list }}
 {{- if kindIs "invalid" $amount }}{{ $_ := unset (get $all $list) $name }}{{ end }}

@@ -12,6 +12,11 @@
 {{- join " " $sources }}
 {{- end }}
 
+{{/* Whether an ExternalSecret reads a store: a generator needs none. (secret.externalSecret) */}}
+{{- define "ai-agent.readsStore" -}}
+{{- range .dataFrom }}{{ if not (dig "sourceRef" "generatorRef" "" .) }}true{{ end }}{{ end }}
+{{- end }}
+
 {{- define "ai-agent.secretName" -}}
 {{- default (printf "%s-secrets" (include "ai-agent.fullname" .)) .Values.secret.existingSecret }}
 {{- end }}

@@ -7,7 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"ai-agent/test/internal/repo"
+	"example.com/ai-agent/test/internal/repo"
 )
 
 // BenchmarkRender renders the chart with the helm command and in process, in

@@ -24,7 +24,7 @@ import (
 	"helm.sh/helm/v3/pkg/storage"
 	"helm.sh/helm/v3/pkg/storage/driver"
 
-	"ai-agent/test/internal/repo"
+	"example.com/ai-agent/test/internal/repo"
 )
 
 // KubeVersion is the version of Kubernetes that a render is for unless it says
@@ -50,13 +50,16 @@ func Dir() string { return cmp.Or(os.Getenv(DirVariable), repo.Path("charts", "a
 type Values map[string]string
 
 // With returns a copy in which one more value is set.
-func (v Values) With(path, json string) Values {
-	copied := maps.Clone(v)
-	if copied == nil {
-		copied = Values{}
+func (v Values) With(path, json string) Values { return v.And(Values{path: json}) }
+
+// And returns a copy in which further values are set, over these.
+func (v Values) And(further Values) Values {
+	all := maps.Clone(v)
+	if all == nil {
+		all = Values{}
 	}
-	copied[path] = json
-	return copied
+	maps.Copy(all, further)
+	return all
 }
 
 // Options are what a render can be told. The zero value renders the chart's own

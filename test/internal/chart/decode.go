@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -24,24 +23,36 @@ type Objects []runtime.Object
 // out.
 func Decode(manifest string) (Objects, error) {
 	decoder := serializer.NewCodecFactory(scheme.Scheme, serializer.EnableStrict).UniversalDeserializer()
-	documents := utilyaml.NewYAMLReader(bufio.NewReader(strings.NewReader(manifest)))
+	documents, err := Documents([]byte(manifest))
+	if err != nil {
+		return nil, err
+	}
 	var objects Objects
-	for {
-		document, err := documents.Read()
-		if errors.Is(err, io.EOF) {
-			return objects, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		if isEmpty(document) {
-			continue
-		}
+	for _, document := range documents {
 		object, err := decodeOne(decoder, document)
 		if err != nil {
 			return nil, fmt.Errorf("%w in:\n%s", err, document)
 		}
 		objects = append(objects, object)
+	}
+	return objects, nil
+}
+
+// Documents returns the YAML documents of a file that hold more than comments.
+func Documents(file []byte) ([][]byte, error) {
+	reader := utilyaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(file)))
+	var documents [][]byte
+	for {
+		document, err := reader.Read()
+		if errors.Is(err, io.EOF) {
+			return documents, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if !isEmpty(document) {
+			documents = append(documents, document)
+		}
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 	"os"
 	"slices"
 
-	"ai-agent/test/internal/chart"
+	"example.com/ai-agent/test/internal/chart"
 )
 
 // Severity says how bad a finding is.

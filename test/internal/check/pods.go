@@ -10,7 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 
-	"ai-agent/test/internal/chart"
+	"example.com/ai-agent/test/internal/chart"
 )
 
 // pod is the pod that an object makes.

@@ -11,8 +11,8 @@ import (
 	"github.com/yannh/kubeconform/pkg/validator"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-	"ai-agent/test/internal/chart"
-	"ai-agent/test/schemas"
+	"example.com/ai-agent/test/internal/chart"
+	"example.com/ai-agent/test/schemas"
 )
 
 // KubernetesVersions are those that schemas are there for, the oldest first.

@@ -43,8 +43,22 @@ type score struct {
 // gradeAllOK is the best of kube-score's grades, from its scorecard package.
 const gradeAllOK = 10
 
-// errNoKubeScore says that kube-score is not there.
-var errNoKubeScore = errors.New("kube-score is not on PATH")
+// kubeScoreModule is what is built where kube-score is not on PATH but Go is, as
+// for one who runs the command by its version.
+const kubeScoreModule = "github.com/zegl/kube-score/cmd/kube-score@v1.20.0"
+
+// errNoKubeScore says that there is no kube-score and no Go to build it with.
+var errNoKubeScore = errors.New("neither kube-score nor go is on PATH")
+
+func kubeScoreCommand() ([]string, error) {
+	if tool, err := exec.LookPath("kube-score"); err == nil {
+		return []string{tool}, nil
+	}
+	if tool, err := exec.LookPath("go"); err == nil {
+		return []string{tool, "run", kubeScoreModule}, nil
+	}
+	return nil, errNoKubeScore
+}
 
 func kubeScore() Check {
 	return Check{
@@ -71,17 +85,18 @@ func kubeScore() Check {
 }
 
 func runKubeScore(ctx context.Context, manifest string) ([]score, error) {
-	tool, err := exec.LookPath("kube-score")
+	tool, err := kubeScoreCommand()
 	if err != nil {
-		return nil, errNoKubeScore
+		return nil, err
 	}
 	versions, err := KubernetesVersions()
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(ctx, tool, "score", "-", "--output-format", "json",
+	args := append(tool[1:], "score", "-", "--output-format", "json",
 		"--kubernetes-version", "v"+minor(versions[len(versions)-1]),
 		"--enable-optional-test", "container-seccomp-profile,container-ports-check")
+	cmd := exec.CommandContext(ctx, tool[0], args...)
 	cmd.Stdin = strings.NewReader(manifest)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr

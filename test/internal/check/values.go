@@ -12,7 +12,7 @@ import (
 
 	"sigs.k8s.io/yaml"
 
-	"ai-agent/test/internal/chart"
+	"example.com/ai-agent/test/internal/chart"
 )
 
 // The steps before any check can be made. They are listed like checks.
@@ -38,6 +38,13 @@ func ReadValues(c *chart.Chart, file string) error {
 	var values map[string]any
 	if err := yaml.UnmarshalStrict(data, &values); err != nil { // helm drops the first of two equal keys in silence
 		return fmt.Errorf("%s is no values file: %s", file, strings.ReplaceAll(err.Error(), "\n", " "))
+	}
+	documents, err := chart.Documents(data)
+	if err != nil {
+		return err
+	}
+	if len(documents) > 1 {
+		return fmt.Errorf("%s has %d YAML documents, of which helm reads the first: write them as one", file, len(documents))
 	}
 	if values["apiVersion"] != nil && values["kind"] != nil {
 		return fmt.Errorf("%s is a manifest of kind %v, not a values file", file, values["kind"])

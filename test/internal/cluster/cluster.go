@@ -22,16 +22,17 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
 	metrics "k8s.io/metrics/pkg/client/clientset/versioned"
 
-	"ai-agent/test/internal/chart"
-	"ai-agent/test/internal/repo"
+	"example.com/ai-agent/test/internal/chart"
+	"example.com/ai-agent/test/internal/repo"
 )
 
 // testNamespaces selects the namespaces that tests made.
-const testNamespaces = "ai-agent/made-by=live-test"
+const testNamespaces = "example.com/ai-agent/made-by=live-test"
 
 // poll is how often a condition is looked at.
 const poll = 500 * time.Millisecond
@@ -69,6 +70,9 @@ func Connect(ctx context.Context) (*Cluster, error) {
 	return c, nil
 }
 
+// Name returns the cluster's name as kind has it.
+func (c *Cluster) Name() string { return strings.TrimPrefix(c.context, "kind-") }
+
 func (c *Cluster) removeLeftovers(ctx context.Context) error {
 	left, err := c.Client.CoreV1().Namespaces().List(ctx, metav1.ListOptions{LabelSelector: testNamespaces})
 	if err != nil {
@@ -80,7 +84,37 @@ func (c *Cluster) removeLeftovers(ctx context.Context) error {
 			return err
 		}
 	}
+	return c.uncordon(ctx)
+}
+
+// cordoned marks a node that Drain cordoned, so that nobody else's is taken back.
+const cordoned = "ai-agent/cordoned-by-live-test"
+
+// uncordon takes back what a Drain that was aborted left.
+func (c *Cluster) uncordon(ctx context.Context) error {
+	nodes, err := c.Client.CoreV1().Nodes().List(ctx, metav1.ListOptions{LabelSelector: cordoned})
+	if err != nil {
+		return err
+	}
+	for _, node := range nodes.Items {
+		patch := fmt.Sprintf(`{"spec": {"unschedulable": null}, "metadata": {"labels": {%q: null}}}`, cordoned)
+		if _, err := c.Client.CoreV1().Nodes().Patch(ctx, node.Name, types.MergePatchType, []byte(patch), metav1.PatchOptions{}); err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+// Drain drains a node of the pods that a selector names, uncordons it, and returns
+// what kubectl wrote.
+func (n *Namespace) Drain(t *testing.T, node, selector string) string {
+	t.Helper()
+	out, err := n.Kubectl(t, "label", "node", node, cordoned+"=")
+	require.NoError(t, err, out)
+	out, err = n.Kubectl(t, "drain", node, "--pod-selector="+selector, "--delete-emptydir-data", "--timeout=4m")
+	require.NoError(t, n.uncordon(context.Background())) // whatever became of the drain and of the test
+	require.NoError(t, err, out)
+	return out
 }
 
 // Namespace is a namespace of one test's own.

@@ -21,16 +21,19 @@ func (c *Cluster) Outside(t *testing.T, image string, addresses []string, ports 
 		require.NoError(t, err, "docker %s: %s", strings.Join(args, " "), out)
 		return strings.TrimSpace(string(out))
 	}
+	if left := docker("ps", "--all", "--quiet", "--filter", "label="+testNamespaces); left != "" { // by an aborted run
+		docker(append([]string{"rm", "--force"}, strings.Fields(left)...)...)
+	}
 	nodes, err := c.Client.CoreV1().Nodes().List(t.Context(), metav1.ListOptions{})
 	require.NoError(t, err)
 	node := nodes.Items[0].Name // a node of kind's is a container of the same name
 	toolbox := docker("inspect", "--format", "{{.Config.Image}}", node)
 
-	server := docker("run", "--detach", "--network", "kind", image, "llm", "--addr", ":"+ports[0])
+	server := docker("run", "--detach", "--label", testNamespaces, "--network", "kind", image, "llm", "--addr", ":"+ports[0])
 	started := []string{server}
 	t.Cleanup(func() { remove(t, started) })
 	for _, port := range ports[1:] {
-		started = append(started, docker("run", "--detach", "--network", "container:"+server, image, "llm", "--addr", ":"+port))
+		started = append(started, docker("run", "--detach", "--label", testNamespaces, "--network", "container:"+server, image, "llm", "--addr", ":"+port))
 	}
 	via := docker("inspect", "--format", "{{.NetworkSettings.Networks.kind.IPAddress}}", server)
 	for _, address := range addresses {

@@ -14,7 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"ai-agent/test/internal/cluster"
+	"example.com/ai-agent/test/internal/cluster"
 )
 
 // Image is the sample agent's, which is its own client.
@@ -26,7 +26,8 @@ const settle = 20 * time.Second
 // Run is one run to ask for.
 type Run struct {
 	Node      string // where the client runs; any if empty
-	URL       string // of the agent
+	URL       string // of the agent, or of a proxy in front of it
+	Host      string // that the proxy knows the agent by; empty without one
 	Task      string
 	MaxTokens int // length of the answer; 0 leaves it to the agent
 }
@@ -72,8 +73,10 @@ func Ask(t *testing.T, n *cluster.Namespace, run Run) (string, error) {
 
 // lastRun names the container that got furthest.
 func lastRun(pod *corev1.Pod) string {
-	if settled := pod.Status.InitContainerStatuses[0].State.Terminated; settled == nil || settled.ExitCode != 0 {
-		return pod.Spec.InitContainers[0].Name
+	for _, status := range pod.Status.InitContainerStatuses {
+		if settled := status.State.Terminated; settled == nil || settled.ExitCode != 0 {
+			return status.Name
+		}
 	}
 	return pod.Spec.Containers[0].Name
 }
@@ -96,9 +99,10 @@ func Listen(t *testing.T, n *cluster.Namespace, port int) *corev1.Pod {
 }
 
 func (r Run) pod() *corev1.Pod {
-	asking := pod(r.Node, container("prober", "ask", "--url", r.URL, "--max-tokens", strconv.Itoa(r.MaxTokens), r.Task))
-	// A new pod's address takes a moment to reach the agent's NetworkPolicy.
-	asking.Spec.InitContainers = []corev1.Container{container("settle", "check", "--url", r.URL, "--settle", settle.String())}
+	asking := pod(r.Node, container("prober", "ask", "--url", r.URL, "--host", r.Host, "--max-tokens", strconv.Itoa(r.MaxTokens), r.Task))
+	if r.Host == "" { // a new pod's address takes a moment to reach the agent's NetworkPolicy; a proxy's is known
+		asking.Spec.InitContainers = []corev1.Container{container("settle", "check", "--url", r.URL, "--settle", settle.String())}
+	}
 	return asking
 }
 

@@ -17,7 +17,7 @@ import (
 	"github.com/owenrumney/go-sarif/v3/pkg/report/v210/sarif"
 	"golang.org/x/term"
 
-	"ai-agent/test/internal/check"
+	"example.com/ai-agent/test/internal/check"
 )
 
 // Report is what was found in one chart with one set of values.

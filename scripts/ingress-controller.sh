@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Puts Traefik and the Gateway API into the cluster CLUSTER, for the live suites.
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+recipe=$root/ci/traefik
+module() { (cd "$recipe" && go mod download "$1" && go list -m -f "{{.$2}}" "$1"); } # MODULE FIELD
+image=ai-agent-traefik:$(module github.com/traefik/traefik/v3 Version)
+
+if ! docker image inspect "$image" >/dev/null 2>&1; then
+	context=$cache/traefik
+	mkdir -p "$context"
+	CGO_ENABLED=0 go build -C "$recipe" -trimpath -buildvcs=false -v -ldflags '-s -w' -o "$context/" github.com/traefik/traefik/v3/cmd/traefik
+	docker build --quiet --tag "$image" --file "$recipe/Dockerfile" "$context"
+	rm -r "$context"
+fi
+kind load docker-image "$image" --name "$CLUSTER"
+
+crds=$(module sigs.k8s.io/gateway-api Dir)/config/crd/standard
+kubectl apply --server-side -f "$crds"
+kubectl wait --for condition=Established --timeout 60s -f "$crds"
+sed "s#IMAGE#$image#" "$root/ci/addons/traefik.yaml" | kubectl apply -f -
+kubectl --namespace traefik rollout status deployment/traefik --timeout 120s
+echo "$image and the Gateway API are in the cluster"

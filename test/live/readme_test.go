@@ -1,0 +1,143 @@
+package live
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"example.com/ai-agent/test/internal/repo"
+)
+
+// notRun are commands of the README that are left out here, each with its reason.
+var notRun = map[string]string{
+	"OPENAI_API_KEY=… OPENAI_BASE_URL=… make up": "it takes a key of the reader's",
+	"make up OPENAI_API_KEY=…":                   "it takes a key of the reader's",
+	"make test":                                  "it is what runs this test",
+	"make test-render":                           "it is the first half of `make test`",
+	"make down":                                  "it takes the cluster away; CI runs it by itself",
+	"make lint":                                  "CI runs it by itself",
+	"make bench":                                 "it measures, which takes a machine of its own",
+	"make mutate":                                "it takes twenty minutes",
+	"make generate":                              "it loads five versions of Kubernetes; TestDerivedFilesAreCurrent compares what it makes",
+	"go test ./test/live -run TestDefaults":      "it would take this run's namespaces for those of an aborted one",
+	"go run example.com/ai-agent/test/validate@v0.2.0 --chart ai-agent-0.2.0.tgz my.yaml": "TestByVersion runs it, from a module proxy",
+}
+
+// readersOwn is what a reader puts in the place of an example.
+var readersOwn = strings.NewReplacer("registry.example.com/team/agent", "ai-agent", "image.tag=1.2.3", "image.tag=1.0.0")
+
+// Every command of the README works, in its order and in one shell, and prints
+// what the README shows. Not parallel: `make up` is the whole machine's work.
+func TestReadme(t *testing.T) {
+	page, err := os.ReadFile(repo.Path("README.md"))
+	require.NoError(t, err)
+	commands := commandsOf(string(page))
+	for left := range notRun {
+		assert.True(t, slices.ContainsFunc(commands, func(c command) bool { return c.line == left }), "the README has no %q", left)
+	}
+	commands = slices.DeleteFunc(commands, func(c command) bool { return notRun[c.line] != "" })
+	require.Greater(t, len(commands), 20)
+
+	secrets := repo.Path(".env.production")
+	require.NoError(t, os.WriteFile(secrets, []byte("OPENAI_API_KEY=sk-test\n"), 0o600))
+	t.Cleanup(func() { removeReadersOwn(t, secrets) })
+	outputs, err := shell(t, commands)
+	require.NoError(t, err, "%s\n%s", commands[len(outputs)-1].line, outputs[len(outputs)-1])
+	for i, c := range commands {
+		for part := range strings.SplitSeq(c.prints, "…") {
+			assert.Contains(t, words(outputs[i]), words(part), c.line)
+		}
+	}
+}
+
+// removeReadersOwn removes what the commands made. The release goes too, since it
+// takes room from the tests' own; `make up` brings it back.
+func removeReadersOwn(t *testing.T, secrets string) {
+	require.NoError(t, os.Remove(secrets))
+	for _, args := range [][]string{
+		{"kubectl", "delete", "namespace", "agents", "--ignore-not-found"},
+		{"helm", "uninstall", "ai-agent", "--ignore-not-found", "--namespace", "default"},
+	} {
+		out, err := exec.Command(args[0], args[1:]...).CombinedOutput() // not the test's context: it has ended
+		assert.NoError(t, err, string(out))
+	}
+}
+
+// command is one command of the README.
+type command struct {
+	line   string
+	prints string // what the README shows of its output, with … for what is left out
+}
+
+var inline = regexp.MustCompile("`((?:[A-Z_]+=\\S+ )*(?:make|kubectl|helm|go run|go test|bin/[a-z]+) [^`]+)`")
+
+// commandsOf returns what a page tells its reader to run, each once: in blocks of
+// sh, after a "$" in other blocks, and in the text.
+func commandsOf(page string) []command {
+	var found []command
+	shown := -1 // the command whose output follows
+	add := func(line string) {
+		if !slices.ContainsFunc(found, func(c command) bool { return c.line == line }) {
+			found = append(found, command{line: line})
+		}
+	}
+	fence := "" // of the block that a line is in
+	for line := range strings.Lines(strings.ReplaceAll(page, "\\\n", "")) {
+		line = strings.TrimRight(line, "\n")
+		prompted, isPrompted := strings.CutPrefix(line, "$ ")
+		switch {
+		case strings.HasPrefix(line, "```") && fence == "":
+			fence = line
+		case strings.HasPrefix(line, "```"):
+			fence, shown = "", -1
+		case fence == "```sh":
+			command, _, _ := strings.Cut(line, " #")
+			add(strings.Join(strings.Fields(command), " "))
+		case fence == "```" && isPrompted:
+			add(prompted)
+			shown = len(found) - 1
+		case shown >= 0:
+			found[shown].prints += line + " "
+		case fence == "":
+			for _, span := range inline.FindAllStringSubmatch(line, -1) {
+				add(span[1])
+			}
+		}
+	}
+	return found
+}
+
+const mark = "@@ next command @@\n"
+
+// shell types commands into one shell at the top of the repository, as a reader
+// would, and returns what each printed, as far as it came.
+func shell(t *testing.T, commands []command) ([]string, error) {
+	t.Helper()
+	var script strings.Builder
+	for _, c := range commands {
+		line := readersOwn.Replace(c.line)
+		switch {
+		case strings.HasSuffix(line, "--watch"): // until the reader has seen enough
+			line = "timeout 5 " + line + " || [ $? = 124 ]"
+		case strings.HasPrefix(c.prints, "Error"):
+			line = "! " + line
+		}
+		fmt.Fprintf(&script, "printf %q\n%s\n", mark, line)
+	}
+	bash := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", script.String())
+	bash.Dir = repo.Path()
+	path, _ := strings.CutPrefix(os.Getenv("PATH"), repo.Path("bin")+":") // the README says itself to add it
+	bash.Env = append(os.Environ(), "PATH="+path, "CLUSTER="+kind.Name())
+	out, err := bash.CombinedOutput()
+	return strings.Split(string(out), mark)[1:], err
+}
+
+// words is a text with every white space the same.
+func words(text string) string { return strings.Join(strings.Fields(text), " ") }
