@@ -7,6 +7,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 export CLUSTER=ai-agent-test KUBECONFIG=$cache/kubeconfig-test
 "$root/scripts/environment.sh" || exit
 step "test tools" "The Go modules must be reachable." "$root/scripts/tools.sh" test
+step "ingress controller" "The Go modules must be reachable." "$root/scripts/ingress-controller.sh"
 cd "$root"
 # Apart, so that no compiler takes the cores from a cluster under test.
 mapfile -t packages < <(go list ./... | grep -v /test/live)

@@ -93,14 +93,16 @@ func burnCPU(d time.Duration) {
 // held is what growMemory took: a package variable, so that it stays in use.
 var held [][]byte
 
-// growMemory takes more and more until the time is over, and keeps it.
+// growMemory takes more each second of the time, and keeps it. What it has taken
+// in the end does not depend on how busy the machine is.
 func growMemory(d time.Duration) {
 	const chunk = 16 << 20
-	for start := time.Now(); d == forever || time.Since(start) < d; time.Sleep(time.Second) {
+	for i := 0; d == forever || time.Duration(i)*time.Second < d; i++ {
 		piece := make([]byte, chunk)
 		for i := 0; i < chunk; i += os.Getpagesize() {
 			piece[i] = 1 // memory counts only once it is touched
 		}
 		held = append(held, piece)
+		time.Sleep(time.Second)
 	}
 }

@@ -37,6 +37,7 @@ func TestDefaults(t *testing.T) {
 		for _, pod := range n.Pods(t, "ai-agent") {
 			assert.Equal(t, corev1.PodRunning, pod.Status.Phase, pod.Name)
 			assert.Zero(t, restarts(pod), pod.Name)
+			t.Logf("%s: Ready %s after its container started", pod.Name, readySince(pod).Sub(pod.Status.ContainerStatuses[0].State.Running.StartedAt.Time))
 		}
 	})
 

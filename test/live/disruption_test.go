@@ -66,3 +66,12 @@ func TestDrainCutsNoRun(t *testing.T) {
 		return nil
 	})
 }
+
+// Control: with less than their budget, the runs of a drained node are cut.
+func TestDrainCutsRunsOverTheBudget(t *testing.T) {
+	n, clients := runs(t, alone(overBudget))
+	n.Drain(t, n.Pods(t, "ai-agent")[0].Spec.NodeName, "app.kubernetes.io/name=ai-agent")
+	for _, answer := range await(t, n, clients) {
+		require.ErrorContains(t, answer.err, "the run was cut")
+	}
+}

@@ -23,7 +23,7 @@ var mutants = []mutant{
 	{"whole answer shorter than the run", budget, "add .Values.agent.maxRunSeconds 30", "sub .Values.agent.maxRunSeconds 30"},
 	{"scale-down window that ignores the run", budget, "max 300 (int .Values.agent.maxRunSeconds) | min 3600", "300"},
 	{"window over Kubernetes' 3600 s", budget, " | min 3600", ""},
-	{"Job that may take no longer than a run", budget, "add .Values.agent.maxRunSeconds 120", "add .Values.agent.maxRunSeconds 0"},
+	{"Job that may take no longer than a run", budget, "(add .root.Values.agent.maxRunSeconds 120)", "(add .root.Values.agent.maxRunSeconds 0)"},
 	{"the agent is not told its budget", "templates/_config.tpl", `"MAX_RUN_SECONDS" (int64`, `"MAX_RUN_TIME" (int64`},
 	{"a changed budget rolls no pod", pod, `include "ai-agent.configData" .root | sha256sum`, `toJson .root.Values.config | sha256sum`},
 	{"a buffered stream", "templates/_ingress.tpl", `proxy-buffering: "off"`, `proxy-buffering: "on"`},
@@ -40,7 +40,7 @@ var mutants = []mutant{
 	// Sizes and scaling.
 	{"an embeddings agent without its memory", "templates/_resources.tpl", "{cpu: 2000m, memory: 2Gi}", "{cpu: 2000m, memory: 1Gi}"},
 	{"no limits", "templates/_resources.tpl", "limits: {cpu: 1000m, memory: 1Gi}", "limits: {}"},
-	{"own resources ignored", "templates/_resources.tpl", "(deepCopy .root.Values.resources) ", ""},
+	{"own resources ignored", "templates/_resources.tpl", "(.root.Values.resources | default dict | deepCopy) ", ""},
 	{"replicas under an autoscaler", "templates/_replicas.tpl", "{{- if and $asked $count }}", "{{- if $count }}"},
 	{"memory target for CPU", "templates/hpa.yaml", `"cpu" .targetCPUUtilizationPercentage`, `"cpu" .targetMemoryUtilizationPercentage`},
 	{"minimum and maximum swapped", "templates/hpa.yaml", "minReplicas: {{ .minReplicas }}", "minReplicas: {{ .maxReplicas }}"},
@@ -54,7 +54,7 @@ app.kubernetes.io/component: server`, `{{ include "ai-agent.instanceLabels" . }}
 	{"Service with another port", "templates/service.yaml", "targetPort: http", "targetPort: 8080"},
 	{"Service that selects everything of the release", "templates/service.yaml", `include "ai-agent.selectorLabels"`, `include "ai-agent.instanceLabels"`},
 	{"budget that counts schedules", "templates/pdb.yaml", `include "ai-agent.selectorLabels"`, `include "ai-agent.instanceLabels"`},
-	{"user's labels over the chart's", names, `merge $component (include "ai-agent.labels" .root | fromYaml) (.labels | default dict) .root.Values.commonLabels`, `merge (dict) .root.Values.commonLabels $component (include "ai-agent.labels" .root | fromYaml) (.labels | default dict)`},
+	{"user's labels over the chart's", names, `merge $component (include "ai-agent.labels" .root | fromYaml) (.labels | default dict) (.root.Values.commonLabels | default dict)`, `merge (dict) (.root.Values.commonLabels | default dict) $component (include "ai-agent.labels" .root | fromYaml) (.labels | default dict)`},
 	{"budget that broken pods block", "templates/pdb.yaml", "  unhealthyPodEvictionPolicy: {{ .unhealthyPodEvictionPolicy }}\n", ""},
 
 	// What is kept apart.
@@ -63,7 +63,7 @@ app.kubernetes.io/component: server`, `{{ include "ai-agent.instanceLabels" . }}
 	{"metadata address reachable", network, "      - 169.254.0.0/16\n- ipBlock:\n    cidr: ::/0\n    except:\n      - fc00::/7", "- ipBlock:\n    cidr: ::/0\n    except:\n      - fc00::/7"},
 	{"private addresses reachable", network, "      - 10.0.0.0/8\n", ""},
 	{"private IPv6 reachable", network, "      - fc00::/7\n", ""},
-	{"every namespace's Redis", network, `kubernetes.io/metadata.name: {{ index $parts 1 | quote }}`, "{}"},
+	{"every namespace's Redis", network, `kubernetes.io/metadata.name: {{ $namespace | quote }}`, "{}"},
 	{"token mounted", pod, "automountServiceAccountToken: {{ $values.serviceAccount.automount }}", "automountServiceAccountToken: true"},
 	{"Services in the environment", pod, "enableServiceLinks: false", "enableServiceLinks: true"},
 	{"root file system writable", values, "readOnlyRootFilesystem: true", "readOnlyRootFilesystem: false"},
@@ -98,12 +98,21 @@ app.kubernetes.io/component: server`, `{{ include "ai-agent.instanceLabels" . }}
 	{"monitor without its API", "templates/servicemonitor.yaml", `($.Capabilities.APIVersions.Has "monitoring.coreos.com/v1/ServiceMonitor")`, "true"},
 
 	// Guards.
-	{"latest let through", guards, `eq .tag "latest"`, `eq .tag "newest"`},
+	{"latest let through", guards, `eq (toString .tag) "latest"`, `eq (toString .tag) "newest"`},
 	{"grace short by one let through", guards, "lt $grace $needed", "lt (add1 $grace) $needed"},
 	{"blocking budget let through", guards, "(ge $share $pods)", "(gt $share $pods)"},
 	{"credentials let through", guards, "if or $named $shaped", "if and $named $shaped"},
 	{"two Secret sources let through", guards, "gt (len $sources) 1", "gt (len $sources) 2"},
 	{"request over limit let through", guards, "if and $limit (gt", "if and $limit (lt"},
+	{"hook of no time let through", guards, `or (hasKey $hook "sleep") (ne (toString $sleep) "")`, `ne (toString $sleep) "0"`},
+	{"hook that takes the run's time let through", guards, "{{- if gt $sleep (int .Values.agent.endpointDelaySeconds) }}", "{{- if gt $sleep 100000 }}"},
+	{"short ALB drain let through", guards, `eq .name "alb.ingress.kubernetes.io/target-group-attributes"`, `eq .name "alb"`},
+	{"budget in the Secret let through", guards, `hasKey ($keys | default dict) "MAX_RUN_SECONDS"`, `hasKey ($keys | default dict) "MAX_RUN"`},
+	{"retries without time", budget, "add1 (.schedule.backoffLimit | default 0)", "add1 0"},
+	{"a null that stays", names, `if not (kindIs "invalid" $value)`, "if true"},
+	{"schedule on any node", pod, `with dig "nodeAffinity" nil`, `with dig "noAffinity" nil`},
+	{"/tmp mounted twice", pod, `{{- if not (include "ai-agent.mountsTmp" .root) }}`, "{{- if true }}"},
+	{"alerts that know no long name", names, "-[a-z0-9]+-?[a-z0-9]+", "-[a-z0-9]+"},
 	{"milliseconds read as seconds", guards, `"ms" 1e-3`, `"ms" 1`},
 	{"any run time in env let through", guards, `eq .name "MAX_RUN_SECONDS"`, `eq .name "MAX_RUN"`},
 }

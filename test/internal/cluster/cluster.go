@@ -32,7 +32,7 @@ import (
 )
 
 // testNamespaces selects the namespaces that tests made.
-const testNamespaces = "example.com/ai-agent/made-by=live-test"
+const testNamespaces = "ai-agent/made-by=live-test"
 
 // poll is how often a condition is looked at.
 const poll = 500 * time.Millisecond
