@@ -22,6 +22,7 @@ type expectations struct {
 	writable    []string // folders that take a file
 	readOnly    []string // folders of a file system that is mounted so
 	settle      time.Duration
+	steady      time.Duration
 }
 
 // check returns everything that is not as expected.
@@ -29,7 +30,7 @@ func (e expectations) check(ctx context.Context) error {
 	var wrong []error
 	if e.url != "" {
 		for _, path := range []string{"/health", "/ready"} {
-			wrong = append(wrong, settled(e.settle, func() error { return answers(ctx, strings.TrimSuffix(e.url, "/")+path) }))
+			wrong = append(wrong, e.settled(func() error { return answers(ctx, strings.TrimSuffix(e.url, "/")+path) }))
 		}
 	}
 	for _, name := range e.env {
@@ -38,7 +39,7 @@ func (e expectations) check(ctx context.Context) error {
 		}
 	}
 	for _, address := range e.unreachable {
-		wrong = append(wrong, settled(e.settle, func() error { return unreachable(ctx, address) }))
+		wrong = append(wrong, e.settled(func() error { return unreachable(ctx, address) }))
 	}
 	for _, folder := range e.writable {
 		if err := write(folder); err != nil {
@@ -62,12 +63,23 @@ func write(folder string) error {
 	return errors.Join(file.Close(), os.Remove(file.Name()))
 }
 
-// settled asks again until the answer is right or the time is over: Kubernetes
-// lets a pod start before its NetworkPolicies hold and before others know it.
-func settled(within time.Duration, ask func() error) error {
-	for deadline := time.Now().Add(within); ; time.Sleep(time.Second) {
-		if err := ask(); err == nil || time.Now().After(deadline) {
+// settled asks again until the answer stays right or the time is over: Kubernetes
+// lets a pod start before its NetworkPolicies hold, and before those of others,
+// each on its own node, know it.
+func (e expectations) settled(ask func() error) error {
+	var since time.Time // it has been right
+	for deadline := time.Now().Add(e.settle); ; time.Sleep(200 * time.Millisecond) {
+		err := ask()
+		switch {
+		case err == nil && since.IsZero():
+			since = time.Now()
+		case err != nil && time.Now().After(deadline):
 			return err
+		case err != nil:
+			since = time.Time{}
+		}
+		if err == nil && time.Since(since) >= e.steady {
+			return nil
 		}
 	}
 }
@@ -89,6 +101,7 @@ func answers(ctx context.Context, url string) error {
 	if err != nil {
 		return err
 	}
+	get.Close = true // the next one may be another pod's
 	res, err := http.DefaultClient.Do(get)
 	if err != nil {
 		return err
@@ -113,6 +126,7 @@ func checkCommand() *cobra.Command {
 	cmd.Flags().StringSliceVar(&e.unreachable, "unreachable", nil, "host:port that must not be reachable")
 	cmd.Flags().StringSliceVar(&e.writable, "writable", nil, "folders that must take a file")
 	cmd.Flags().StringSliceVar(&e.readOnly, "read-only", nil, "folders of a file system that must be mounted read-only")
+	cmd.Flags().DurationVar(&e.steady, "steady", 0, "how long each answer must stay right, asked five times a second")
 	cmd.Flags().DurationVar(&e.settle, "settle", 30*time.Second, "how long policies and endpoints may take to hold")
 	return cmd
 }

@@ -152,7 +152,7 @@ func (n *Namespace) remove(t *testing.T) {
 
 // keep writes what the namespace looks like into a folder named for the test.
 func (n *Namespace) keep(t *testing.T, ctx context.Context) {
-	folder := repo.Path(".cache", "artifacts", regexp.MustCompile(`[^\w.-]+`).ReplaceAllString(t.Name(), "_"))
+	folder := repo.Path(".cache", "artifacts", regexp.MustCompile(`[^\w.-]+`).ReplaceAllString(t.Name(), "_"), n.Name)
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		t.Log(err)
 		return

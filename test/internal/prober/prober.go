@@ -20,8 +20,13 @@ import (
 // Image is the sample agent's, which is its own client.
 const Image = "ai-agent:1.0.0"
 
-// settle is how long an agent may take to let a new client in.
-const settle = 20 * time.Second
+// A new client is known to an agent's NetworkPolicy once each node of the agents
+// has learned of it. Each of two agents is asked in steady, but for one chance in
+// 2^24.
+const (
+	settle = 30 * time.Second
+	steady = 5 * time.Second
+)
 
 // Run is one run to ask for.
 type Run struct {
@@ -101,7 +106,7 @@ func Listen(t *testing.T, n *cluster.Namespace, port int) *corev1.Pod {
 func (r Run) pod() *corev1.Pod {
 	asking := pod(r.Node, container("prober", "ask", "--url", r.URL, "--host", r.Host, "--max-tokens", strconv.Itoa(r.MaxTokens), r.Task))
 	if r.Host == "" { // a new pod's address takes a moment to reach the agent's NetworkPolicy; a proxy's is known
-		asking.Spec.InitContainers = []corev1.Container{container("settle", "check", "--url", r.URL, "--settle", settle.String())}
+		asking.Spec.InitContainers = []corev1.Container{container("settle", "check", "--url", r.URL, "--settle", settle.String(), "--steady", steady.String())}
 	}
 	return asking
 }
