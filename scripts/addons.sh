@@ -9,12 +9,12 @@ version=$(node_version sigs.k8s.io/metrics-server)
 
 kubectl label namespace default --overwrite pod-security.kubernetes.io/enforce=restricted
 sed -e "s#REPOSITORY#$repository#" -e "s#VERSION#$version#" "$root/ci/addons/metrics-server.yaml" | kubectl apply -f -
+mkdir -p "$cache/servers" # the live suites put the same into their namespaces
 for server in redis postgres llm; do
-	echo ---
-	cat "$root/ci/addons/$server.yaml"
-done | sed -e "s#REDIS_IMAGE#$REDIS_IMAGE#" -e "s#POSTGRES_IMAGE#$POSTGRES_IMAGE#" -e "s#AGENT_IMAGE#$(agent_image)#" \
-	>"$cache/servers.yaml" # the live suites put the same into their namespaces
-kubectl --namespace default apply -f "$cache/servers.yaml"
+	sed -e "s#REDIS_IMAGE#$REDIS_IMAGE#" -e "s#POSTGRES_IMAGE#$POSTGRES_IMAGE#" -e "s#AGENT_IMAGE#$(agent_image)#" \
+		"$root/ci/addons/$server.yaml" >"$cache/servers/$server.yaml"
+done
+kubectl --namespace default apply -f "$cache/servers"
 for deployment in redis postgres llm; do
 	kubectl --namespace default rollout status "deployment/$deployment" --timeout 120s
 done

@@ -50,6 +50,8 @@ recreate() { # WHY
 }
 
 use() {
+	# A node that was lost, or stopped by hand, is not gone.
+	docker ps --all --quiet --filter "label=io.x-k8s.kind.cluster=$CLUSTER" --filter status=exited | xargs --no-run-if-empty docker start
 	take_kubectl "$control_plane" || die "cluster $CLUSTER is not one of kind's" "'make down CLUSTER=$CLUSTER' removes it, CLUSTER= names another."
 	kind export kubeconfig --name "$CLUSTER"
 	local whole=true from
@@ -59,7 +61,10 @@ use() {
 		echo "kind-$CLUSTER is there"
 		return
 	fi
-	[ "$CLUSTER" != ai-agent-test ] || { recreate "is not whole or not of today's recipe" && return; }
+	if [ "$CLUSTER" = ai-agent-test ]; then
+		recreate "is not whole or not of today's recipe"
+		return
+	fi
 	$whole || die "the nodes of cluster $CLUSTER are not Ready" "'make down CLUSTER=$CLUSTER' removes it with all that is in it; the next call creates it anew."
 	[ -n "$from" ] || die "cluster $CLUSTER was not made here" "CLUSTER= names another, 'make down CLUSTER=$CLUSTER' removes it."
 	echo "kind-$CLUSTER is there, of an older recipe: 'make down' first to have it anew"

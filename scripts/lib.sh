@@ -56,12 +56,13 @@ step() {
 	mkdir -p "$cache/logs"
 	log=$cache/logs/${title// /-}.log
 	SECONDS=0
-	progress "$title" "$log" &
+	progress "$title" "$log" 9>&- & # without the lock, which it could outlive
 	ticker=$!
 	# shellcheck disable=SC2064 # the ticker of this step, not of a later one
 	trap "kill $ticker 2>/dev/null || true" EXIT
 	"$@" >"$log" 2>&1 </dev/null || status=$?
 	kill "$ticker" 2>/dev/null && wait "$ticker" 2>/dev/null || true
+	trap - EXIT
 	[ -t 1 ] && printf '\r\e[K'
 	if [ "$status" -eq 0 ]; then
 		printf '%s✓%s %-18s %4d s  %s%s%s\n' "$green" "$plain" "$title" "$SECONDS" "$dim" "$(tail -n 1 "$log" | cut -c -90)" "$plain"
@@ -77,7 +78,8 @@ step() {
 progress() {
 	local every=30 start='' end=$'\n' line
 	if [ -t 1 ]; then every=1 start=$'\r\e[K' end=''; fi
-	while sleep "$every"; do
+	trap 'kill $! 2>/dev/null; exit' TERM # with the sleep that it waits for
+	while sleep "$every" & wait $!; do
 		line=$(tail -n 5 "$2" 2>/dev/null | tr -cd '[:print:]\n' | grep . | tail -n 1 | cut -c -60 || true)
 		printf '%s… %-18s %4d s  %s%s' "$start" "$1" "$SECONDS" "$line" "$end"
 	done

@@ -384,6 +384,7 @@ func TestCheck(t *testing.T) {
 		"not ready":        {[]string{"--url", unready.url}, "/ready: 503"},
 		"nobody there":     {[]string{"--url", "http://127.0.0.1:1"}, "connection refused"},
 		"missing variable": {[]string{"--env", "HERE,GONE"}, "the environment has no GONE"},
+		"unknown name":     {[]string{"--unreachable", "nowhere.invalid:1"}, "nowhere.invalid:1 cannot be looked up"},
 		"nowhere to write": {[]string{"--writable", "/nowhere"}, "/nowhere takes no file"},
 		"root is writable": {[]string{"--read-only", t.TempDir()}, "is not read-only"},
 		"policy open":      {[]string{"--unreachable", strings.TrimPrefix(p.url, "http://")}, "no NetworkPolicy is enforced"},

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -38,9 +39,7 @@ func (e expectations) check(ctx context.Context) error {
 			wrong = append(wrong, fmt.Errorf("the environment has no %s", name))
 		}
 	}
-	for _, address := range e.unreachable {
-		wrong = append(wrong, e.settled(func() error { return unreachable(ctx, address) }))
-	}
+	wrong = append(wrong, e.allUnreachable(ctx))
 	for _, folder := range e.writable {
 		if err := write(folder); err != nil {
 			wrong = append(wrong, fmt.Errorf("%s takes no file: %w", folder, err))
@@ -84,9 +83,32 @@ func (e expectations) settled(ask func() error) error {
 	}
 }
 
+// allUnreachable looks at every address at once: each look may last as long as a
+// dial does.
+func (e expectations) allUnreachable(ctx context.Context) error {
+	wrong := make([]error, len(e.unreachable))
+	var group sync.WaitGroup
+	for i, address := range e.unreachable {
+		group.Go(func() { wrong[i] = e.settled(func() error { return unreachable(ctx, address) }) })
+	}
+	group.Wait()
+	return errors.Join(wrong...)
+}
+
+// unreachable fails also where the name means nothing: nobody was kept away then.
 func unreachable(ctx context.Context, address string) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return err
+	}
+	addresses, err := net.DefaultResolver.LookupHost(ctx, host)
+	if err != nil {
+		return fmt.Errorf("%s cannot be looked up: %w", address, err)
+	}
 	dialer := net.Dialer{Timeout: 3 * time.Second}
-	connection, err := dialer.DialContext(ctx, "tcp", address)
+	connection, err := dialer.DialContext(ctx, "tcp", net.JoinHostPort(addresses[0], port))
 	if err != nil {
 		return nil
 	}

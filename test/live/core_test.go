@@ -23,7 +23,7 @@ const serviceURL = "http://ai-agent-service"
 // The chart with no value set, in a namespace that enforces "restricted".
 func TestDefaults(t *testing.T) {
 	t.Parallel()
-	n := kind.Namespace(t)
+	n := kind.Namespace(t, everyServer...)
 	n.Install(t, "ai-agent", nil)
 
 	t.Run("pods are Running and Ready with no restart", func(t *testing.T) {
@@ -86,11 +86,10 @@ func TestDefaults(t *testing.T) {
 func TestNotReadyGetsNoTraffic(t *testing.T) {
 	t.Parallel()
 	n := kind.Namespace(t)
-	n.InstallBroken(t, "ai-agent", chart.Values{
-		"args":                   `["serve", "--fault=not-ready"]`,
-		"resources.requests.cpu": `"50m"`,
-		"networkPolicy.enabled":  "false", // a refusal must be the Service's, not the policy's
-	})
+	n.InstallBroken(t, "ai-agent", small.And(chart.Values{
+		"args":                  `["serve", "--fault=not-ready"]`,
+		"networkPolicy.enabled": "false", // a refusal must be the Service's, not the policy's
+	}))
 	cluster.Eventually(t, "a failed readiness probe", time.Minute, func() error {
 		pods := n.Pods(t, "ai-agent")
 		if len(pods) == 0 || probeResults(t, pods[0], "Readiness", "failed") == 0 {
@@ -111,14 +110,14 @@ func TestNotReadyGetsNoTraffic(t *testing.T) {
 func TestHPASeesABusyAgent(t *testing.T) {
 	t.Parallel()
 	n := kind.Namespace(t)
-	n.Install(t, "ai-agent", chart.Values{
+	n.Install(t, "ai-agent", small.And(chart.Values{
 		"args":                        `["serve", "--fault=burn-cpu"]`,
 		"resources.requests.cpu":      `"100m"`,
 		"resources.limits.cpu":        `"200m"`,
 		"autoscaling.minReplicas":     "1",
 		"autoscaling.maxReplicas":     "1",
 		"podDisruptionBudget.enabled": "false",
-	})
+	}))
 	cluster.Eventually(t, "CPU over the target", 2*time.Minute, func() error {
 		hpa, err := hpaOf(t, n)
 		if err != nil {

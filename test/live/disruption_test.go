@@ -12,7 +12,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"example.com/ai-agent/test/internal/chart"
 	"example.com/ai-agent/test/internal/cluster"
 )
 
@@ -24,6 +23,13 @@ func TestEvictionStopsAtTheBudget(t *testing.T) {
 	n.Install(t, "ai-agent", small)
 	pods := n.Pods(t, "ai-agent")
 	require.Len(t, pods, 2)
+	cluster.Eventually(t, "a budget that has counted", time.Minute, func() error {
+		budget, err := n.Client.PolicyV1().PodDisruptionBudgets(n.Name).Get(t.Context(), "ai-agent", metav1.GetOptions{})
+		if err == nil && (budget.Status.ObservedGeneration != budget.Generation || budget.Status.DisruptionsAllowed != 1) {
+			err = fmt.Errorf("%+v", budget.Status)
+		}
+		return err
+	})
 	require.NoError(t, evict(t, n, pods[0].Name))
 	refused := evict(t, n, pods[1].Name)
 	require.True(t, apierrors.IsTooManyRequests(refused), "%v", refused)
@@ -45,14 +51,13 @@ func evict(t *testing.T, n *cluster.Namespace, pod string) error {
 	return n.Client.PolicyV1().Evictions(n.Name).Evict(t.Context(), &policyv1.Eviction{ObjectMeta: metav1.ObjectMeta{Name: pod, Namespace: n.Name}})
 }
 
-// A drain of each worker in turn ends, and not one run is cut by it. Not
-// parallel: a node without room would be every other test's trouble.
+// A drain of each worker in turn ends, and not one run is cut by it.
 func TestDrainCutsNoRun(t *testing.T) {
-	n, clients := runs(t, chart.Values{"agent.maxRunSeconds": "90"})
+	t.Parallel()
+	n, clients := runs(t, nil, runTokens)
 	for _, node := range workers(t) {
 		start := time.Now()
-		// The model and the clients stay: what is drained is the agent.
-		out := n.Drain(t, node, "app.kubernetes.io/name=ai-agent")
+		out := n.Drain(t, node)
 		t.Logf("%s drained of %d agents in %s", node, strings.Count(out, "evicting pod"), time.Since(start).Round(time.Second))
 	}
 	for _, answer := range await(t, n, clients) {
@@ -69,8 +74,9 @@ func TestDrainCutsNoRun(t *testing.T) {
 
 // Control: with less than their budget, the runs of a drained node are cut.
 func TestDrainCutsRunsOverTheBudget(t *testing.T) {
-	n, clients := runs(t, alone(overBudget))
-	n.Drain(t, n.Pods(t, "ai-agent")[0].Spec.NodeName, "app.kubernetes.io/name=ai-agent")
+	t.Parallel()
+	n, clients := runs(t, alone(overBudget), longTokens)
+	n.Drain(t, n.Pods(t, "ai-agent")[0].Spec.NodeName)
 	for _, answer := range await(t, n, clients) {
 		require.ErrorContains(t, answer.err, "the run was cut")
 	}

@@ -14,9 +14,8 @@ import (
 	"example.com/ai-agent/test/internal/chart"
 	"example.com/ai-agent/test/internal/cluster"
 	"example.com/ai-agent/test/internal/prober"
+	"example.com/ai-agent/test/internal/repo"
 )
-
-const lean = "resources.requests.cpu=50m,resources.requests.memory=64Mi"
 
 // Everything that an install brings, an uninstall takes.
 func TestUninstallLeavesNothing(t *testing.T) {
@@ -50,10 +49,11 @@ func inventory(t *testing.T, n *cluster.Namespace) []string {
 // An upgrade that cannot work is taken back, and the release serves all the while.
 func TestFailedUpgradeIsTakenBack(t *testing.T) {
 	t.Parallel()
+	require.NoError(t, repo.UseTools("helm4"))
 	for helm, takeBack := range map[string]string{"helm": "--atomic", "helm4": "--rollback-on-failure"} {
 		t.Run(helm, func(t *testing.T) {
 			t.Parallel()
-			n := kind.Namespace(t)
+			n := kind.Namespace(t, cluster.Model)
 			out, err := n.RunHelm(t, helm, "install", "ai-agent", chart.Dir(), "--wait", "--set", lean)
 			require.NoError(t, err, out)
 			before := uids(t, n)
@@ -130,7 +130,7 @@ dependencies:
     version: ">=0.1.0"
     condition: ai-agent.enabled
 `), 0o600))
-	n := kind.Namespace(t)
+	n := kind.Namespace(t, cluster.Model)
 	out, err := n.Helm(t, "install", "shop", parent, "--wait", "--set", "global.region=eu", "--set", "ai-agent."+strings.ReplaceAll(lean, ",", ",ai-agent."))
 	require.NoError(t, err, out)
 	assert.Len(t, n.Pods(t, "shop"), 2)

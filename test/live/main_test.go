@@ -16,7 +16,7 @@ import (
 var kind *cluster.Cluster
 
 func TestMain(m *testing.M) {
-	err := repo.UseTools("helm", "helm4", "kubectl")
+	err := repo.UseTools("helm", "kubectl")
 	if err == nil {
 		kind, err = cluster.Connect(context.Background())
 	}

@@ -20,9 +20,9 @@ import (
 // others go on answering. When it is back, so is its pod. Not parallel: it takes
 // every test's pods.
 func TestLostWorkerAndBack(t *testing.T) {
-	n := kind.Namespace(t)
+	n := kind.Namespace(t, everyServer...)
 	kept := gatherServers(t, n)
-	n.Install(t, "ai-agent", small)
+	n.Install(t, "ai-agent", connected)
 	lost := ""
 	for _, pod := range n.Pods(t, "ai-agent") {
 		if pod.Spec.NodeName != kept {
@@ -53,7 +53,7 @@ func TestLostWorkerAndBack(t *testing.T) {
 func gatherServers(t *testing.T, n *cluster.Namespace) string {
 	t.Helper()
 	node := workers(t)[0]
-	for _, server := range []string{"redis", "postgres", "llm"} {
+	for _, server := range everyServer {
 		out, err := n.Kubectl(t, "patch", "deployment", server, "--patch",
 			fmt.Sprintf(`{"spec": {"template": {"spec": {"nodeSelector": {"kubernetes.io/hostname": %q}}}}}`, node))
 		require.NoError(t, err, out)

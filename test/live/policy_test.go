@@ -30,11 +30,11 @@ type table map[string]map[string]bool
 // reaches everyone.
 func TestPolicyTruthTable(t *testing.T) {
 	t.Parallel()
-	kind.Outside(t, prober.Image, []string{publicAddress, metadataAddress}, "443", "8443", "80")
+	kind.Outside(t, prober.Image(t), []string{publicAddress, metadataAddress}, "443", "8443", "80")
 	t.Run("with the policy", func(t *testing.T) {
 		t.Parallel()
 		players := newPlayers(t)
-		players.home.Install(t, "ai-agent", small.With("networkPolicy.ingress.from", fmt.Sprintf(
+		players.home.Install(t, "ai-agent", connected.With("networkPolicy.ingress.from", fmt.Sprintf(
 			`[{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": %q}}}]`, players.peer.Name)))
 		players.expect(t, table{
 			"agent": {
@@ -53,17 +53,17 @@ func TestPolicyTruthTable(t *testing.T) {
 				players.address["stranger"]: false,
 			},
 			"home":     {players.agent(): false, "redis-service:6379": true},
-			"stranger": {players.agent(): false},
+			"stranger": {players.agent(): false, "redis-service:6379": true},
 			"peer":     {players.agent(): true},
 		})
 	})
 	t.Run("without it", func(t *testing.T) {
 		t.Parallel()
 		players := newPlayers(t)
-		players.home.Install(t, "ai-agent", small.With("networkPolicy.enabled", "false"))
+		players.home.Install(t, "ai-agent", connected.With("networkPolicy.enabled", "false"))
 		players.expect(t, table{
 			"agent": {
-				"redis-service:6379": true, publicAddress + ":8443": true, metadataAddress + ":80": true, "kubernetes.default:443": true,
+				"redis-service:6379": true, publicAddress + ":8443": true, metadataAddress + ":80": true, metadataAddress + ":443": true, "kubernetes.default:443": true,
 				players.address["home"]: true, players.address["stranger"]: true,
 			},
 			"home": {players.agent(): true}, "stranger": {players.agent(): true}, "peer": {players.agent(): true},
@@ -80,7 +80,7 @@ type players struct {
 
 func newPlayers(t *testing.T) players {
 	t.Helper()
-	p := players{home: kind.Namespace(t), peer: kind.Namespace(t), stranger: kind.Namespace(t), pod: map[string]string{}, address: map[string]string{}}
+	p := players{home: kind.Namespace(t, everyServer...), peer: kind.Namespace(t), stranger: kind.Namespace(t, cluster.Redis), pod: map[string]string{}, address: map[string]string{}}
 	for name, n := range p.namespaces() {
 		pod := prober.Listen(t, n, 8081)
 		p.pod[name], p.address[name] = pod.Name, pod.Status.PodIP+":8081"
@@ -99,19 +99,22 @@ func (p players) agent() string { return "ai-agent-service." + p.home.Name + ":8
 // time to hold.
 func (p players) expect(t *testing.T, expected table) {
 	t.Helper()
-	var observed table
-	cluster.Eventually(t, "the table as expected", 90*time.Second, func() error {
-		observed = p.observe(t, expected)
+	asExpected := func() error {
+		observed, err := p.observe(t, expected)
+		if err != nil {
+			return err
+		}
 		if wrong := difference(expected, observed); wrong != "" {
 			return fmt.Errorf("unlike the table:%s", wrong)
 		}
 		return nil
-	})
+	}
+	cluster.Eventually(t, "the table as expected", 90*time.Second, asExpected)
 	time.Sleep(10 * time.Second)
-	require.Empty(t, difference(expected, p.observe(t, expected)), "and so it stays")
+	require.NoError(t, asExpected(), "and so it stays")
 }
 
-func (p players) observe(t *testing.T, expected table) table {
+func (p players) observe(t *testing.T, expected table) (table, error) {
 	t.Helper()
 	observed := table{}
 	for source, row := range expected {
@@ -121,13 +124,16 @@ func (p players) observe(t *testing.T, expected table) table {
 			n, pod = p.namespaces()[source], p.pod[source]
 		}
 		// It fails when it reaches one, and names each that it reaches.
-		out, _ := n.Kubectl(t, "exec", pod, "--", "/agent", "check", "--settle=0s", "--unreachable="+strings.Join(targets, ","))
+		out, err := n.Kubectl(t, "exec", pod, "--", "/agent", "check", "--settle=0s", "--unreachable="+strings.Join(targets, ","))
+		if err != nil && (strings.Contains(out, "cannot be looked up") || !strings.Contains(out, "can be reached")) {
+			return nil, fmt.Errorf("%s could not look: %s", source, out)
+		}
 		observed[source] = map[string]bool{}
 		for _, target := range targets {
 			observed[source][target] = strings.Contains(out, target+" can be reached")
 		}
 	}
-	return observed
+	return observed, nil
 }
 
 func difference(expected, observed table) (wrong string) {

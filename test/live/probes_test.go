@@ -108,8 +108,8 @@ func TestLostDependencyTakesPodsOut(t *testing.T) {
 	for _, server := range []string{"redis", "postgres"} {
 		t.Run(server, func(t *testing.T) {
 			t.Parallel()
-			n := kind.Namespace(t)
-			n.Install(t, "ai-agent", small)
+			n := kind.Namespace(t, everyServer...)
+			n.Install(t, "ai-agent", connected)
 			lost := lose(t, n, server)
 			cluster.Eventually(t, "no endpoint", 40*time.Second, func() error { return endpoints(t, n, 0) })
 			t.Logf("from the loss of %s to no endpoint: %s", server, time.Since(lost))
@@ -127,8 +127,8 @@ func TestLostDependencyTakesPodsOut(t *testing.T) {
 // cannot answer.
 func TestLostDependencyGoesUnseenWithoutReadiness(t *testing.T) {
 	t.Parallel()
-	n := kind.Namespace(t)
-	n.Install(t, "ai-agent", small.With("readinessProbe.httpGet.path", `"/health"`))
+	n := kind.Namespace(t, everyServer...)
+	n.Install(t, "ai-agent", connected.With("readinessProbe.httpGet.path", `"/health"`))
 	lose(t, n, "redis")
 	time.Sleep(45 * time.Second) // longer than the others were given
 	require.NoError(t, endpoints(t, n, 2))

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"example.com/ai-agent/test/internal/prober"
 	"example.com/ai-agent/test/internal/repo"
 )
 
@@ -30,12 +32,12 @@ var notRun = map[string]string{
 	"go run example.com/ai-agent/test/validate@v0.2.0 --chart ai-agent-0.2.0.tgz my.yaml": "TestByVersion runs it, from a module proxy",
 }
 
-// readersOwn is what a reader puts in the place of an example.
-var readersOwn = strings.NewReplacer("registry.example.com/team/agent", "ai-agent", "image.tag=1.2.3", "image.tag=1.0.0")
-
 // Every command of the README works, in its order and in one shell, and prints
 // what the README shows. Not parallel: `make up` is the whole machine's work.
 func TestReadme(t *testing.T) {
+	if kind.Name() != "ai-agent-test" {
+		t.Skip("it installs and uninstalls what a user may have in the cluster " + kind.Name() + ": `make test` runs it in one of its own")
+	}
 	page, err := os.ReadFile(repo.Path("README.md"))
 	require.NoError(t, err)
 	commands := commandsOf(string(page))
@@ -45,10 +47,14 @@ func TestReadme(t *testing.T) {
 	commands = slices.DeleteFunc(commands, func(c command) bool { return notRun[c.line] != "" })
 	require.Greater(t, len(commands), 20)
 
-	secrets := repo.Path(".env.production")
+	secrets := filepath.Join(t.TempDir(), ".env.production")
 	require.NoError(t, os.WriteFile(secrets, []byte("OPENAI_API_KEY=sk-test\n"), 0o600))
-	t.Cleanup(func() { removeReadersOwn(t, secrets) })
-	outputs, err := shell(t, commands)
+	removeReadersOwn(t) // of an aborted run
+	t.Cleanup(func() { removeReadersOwn(t) })
+	repository, tag, _ := strings.Cut(prober.Image(t), ":")
+	// What a reader puts in the place of an example.
+	own := strings.NewReplacer("registry.example.com/team/agent", repository, "image.tag=1.2.3", "image.tag="+tag, ".env.production", secrets)
+	outputs, err := shell(t, commands, own)
 	require.NoError(t, err, "%s\n%s", commands[len(outputs)-1].line, outputs[len(outputs)-1])
 	for i, c := range commands {
 		for part := range strings.SplitSeq(c.prints, "…") {
@@ -59,11 +65,10 @@ func TestReadme(t *testing.T) {
 
 // removeReadersOwn removes what the commands made. The release goes too, since it
 // takes room from the tests' own; `make up` brings it back.
-func removeReadersOwn(t *testing.T, secrets string) {
-	require.NoError(t, os.Remove(secrets))
+func removeReadersOwn(t *testing.T) {
 	for _, args := range [][]string{
-		{"kubectl", "delete", "namespace", "agents", "--ignore-not-found"},
-		{"helm", "uninstall", "ai-agent", "--ignore-not-found", "--namespace", "default"},
+		{"kubectl", "--context", "kind-" + kind.Name(), "delete", "namespace", "agents", "--ignore-not-found"},
+		{"helm", "--kube-context", "kind-" + kind.Name(), "uninstall", "ai-agent", "--ignore-not-found", "--namespace", "default"},
 	} {
 		out, err := exec.Command(args[0], args[1:]...).CombinedOutput() // not the test's context: it has ended
 		assert.NoError(t, err, string(out))
@@ -118,11 +123,11 @@ const mark = "@@ next command @@\n"
 
 // shell types commands into one shell at the top of the repository, as a reader
 // would, and returns what each printed, as far as it came.
-func shell(t *testing.T, commands []command) ([]string, error) {
+func shell(t *testing.T, commands []command, own *strings.Replacer) ([]string, error) {
 	t.Helper()
 	var script strings.Builder
 	for _, c := range commands {
-		line := readersOwn.Replace(c.line)
+		line := own.Replace(c.line)
 		switch {
 		case strings.HasSuffix(line, "--watch"): // until the reader has seen enough
 			line = "timeout 5 " + line + " || [ $? = 124 ]"
@@ -133,8 +138,8 @@ func shell(t *testing.T, commands []command) ([]string, error) {
 	}
 	bash := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", script.String())
 	bash.Dir = repo.Path()
-	path, _ := strings.CutPrefix(os.Getenv("PATH"), repo.Path("bin")+":") // the README says itself to add it
-	bash.Env = append(os.Environ(), "PATH="+path, "CLUSTER="+kind.Name())
+	path := strings.ReplaceAll(os.Getenv("PATH"), repo.Path("bin")+":", "") // the README says itself to add it
+	bash.Env = append(os.Environ(), "PATH="+path, "CLUSTER="+kind.Name(), "OPENAI_API_KEY=", "OPENAI_BASE_URL=")
 	out, err := bash.CombinedOutput()
 	return strings.Split(string(out), mark)[1:], err
 }

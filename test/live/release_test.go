@@ -11,18 +11,28 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"example.com/ai-agent/test/internal/chart"
+	"example.com/ai-agent/test/internal/cluster"
 	"example.com/ai-agent/test/internal/prober"
 	"example.com/ai-agent/test/internal/repo"
 )
 
-// small keeps a release out of the way of those that run beside it.
-var small = chart.Values{"resources.requests.cpu": `"50m"`, "resources.requests.memory": `"64Mi"`}
+// connected keeps a release out of the way of those that run beside it; small does
+// without Redis and PostgreSQL too, and lean is the same for helm's --set.
+var (
+	connected = chart.Values{"resources.requests.cpu": `"50m"`, "resources.requests.memory": `"64Mi"`}
+	small     = connected.And(chart.Values{"config.REDIS_URL": `""`, "config.DATABASE_URL": `""`})
+)
+
+const lean = "resources.requests.cpu=50m,resources.requests.memory=64Mi,config.REDIS_URL=,config.DATABASE_URL="
+
+// everyServer is what an agent talks to when no value is set.
+var everyServer = []string{cluster.Redis, cluster.Postgres, cluster.Model}
 
 // `helm test` in a namespace that enforces "restricted": service, config, policy.
 func TestHelmTest(t *testing.T) {
 	t.Parallel()
-	n := kind.Namespace(t)
-	n.Install(t, "ai-agent", small)
+	n := kind.Namespace(t, everyServer...)
+	n.Install(t, "ai-agent", connected)
 	out, err := n.Helm(t, "test", "ai-agent")
 	require.NoError(t, err, out)
 	assert.Equal(t, 3, strings.Count(out, "Phase:          Succeeded"), out)
@@ -40,8 +50,8 @@ func TestHelmTest(t *testing.T) {
 func TestUpgradeFromTheChartBefore(t *testing.T) {
 	t.Parallel()
 	before := chartBefore(t)
-	n := kind.Namespace(t)
-	out, err := n.Helm(t, "install", "ai-agent", before, "--wait", "--set", "resources.requests.cpu=50m,resources.requests.memory=64Mi")
+	n := kind.Namespace(t, cluster.Model)
+	out, err := n.Helm(t, "install", "ai-agent", before, "--wait", "--set", lean)
 	require.NoError(t, err, out)
 	out, err = n.Helm(t, "upgrade", "ai-agent", chart.Dir(), "--reset-then-reuse-values", "--wait")
 	require.NoError(t, err, out)

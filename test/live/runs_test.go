@@ -10,16 +10,19 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"example.com/ai-agent/test/internal/chart"
 	"example.com/ai-agent/test/internal/cluster"
 	"example.com/ai-agent/test/internal/prober"
 )
 
-// A run of runTokens at the sample model's 20 tokens a second takes a minute:
-// longer than Kubernetes' own 30 s of grace.
-const runTokens = 1200
+// At the sample model's 20 tokens a second, a run of runTokens takes a minute:
+// longer than Kubernetes' own 30 s of grace. One that is to be cut would take
+// four: however slow the machine is, it does not end before.
+const (
+	runTokens  = 1200
+	longTokens = 4 * runTokens
+)
 
 // disturbances are what takes every pod of a release away, each as its kubectl
 // command.
@@ -34,7 +37,7 @@ func TestNoRunIsCut(t *testing.T) {
 	for name, command := range disturbances {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			for _, answer := range disturb(t, command, chart.Values{"agent.maxRunSeconds": "90"}) {
+			for _, answer := range disturb(t, command, nil, runTokens) {
 				require.NoError(t, answer.err)
 				assert.Len(t, strings.Fields(answer.text), runTokens)
 			}
@@ -57,7 +60,7 @@ func TestRunsOverTheBudgetAreCut(t *testing.T) {
 	for name, command := range disturbances {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			for _, answer := range disturb(t, command, overBudget) {
+			for _, answer := range disturb(t, command, overBudget, longTokens) {
 				require.ErrorContains(t, answer.err, "the run was cut")
 			}
 		})
@@ -71,9 +74,9 @@ type answer struct {
 
 // disturb starts runs on a release, takes all of its pods away meanwhile, and
 // returns how the runs ended.
-func disturb(t *testing.T, command []string, values chart.Values) []answer {
+func disturb(t *testing.T, command []string, values chart.Values, tokens int) []answer {
 	t.Helper()
-	n, clients := runs(t, values.With("autoscaling.enabled", "false").With("replicaCount", "2"))
+	n, clients := runs(t, values.With("autoscaling.enabled", "false").With("replicaCount", "2"), tokens)
 	old := uids(t, n)
 	out, err := n.Kubectl(t, command...)
 	require.NoError(t, err, out)
@@ -92,28 +95,20 @@ func disturb(t *testing.T, command []string, values chart.Values) []answer {
 	return answers
 }
 
-// runs installs a release and starts four runs on it, each of a minute.
-func runs(t *testing.T, values chart.Values) (*cluster.Namespace, []string) {
+// runs installs a release and starts four runs of so many tokens on it, all of
+// which have begun to stream when it returns.
+func runs(t *testing.T, values chart.Values, tokens int) (*cluster.Namespace, []string) {
 	t.Helper()
-	n := kind.Namespace(t)
+	n := kind.Namespace(t, cluster.Model)
 	longAnswers(t, n)
 	n.Install(t, "ai-agent", values.And(small))
 	var clients []string
 	for i := range 4 {
-		clients = append(clients, prober.Start(t, n, prober.Run{URL: serviceURL, Task: fmt.Sprint("run ", i), MaxTokens: runTokens}))
+		clients = append(clients, prober.Start(t, n, prober.Run{URL: serviceURL, Task: fmt.Sprint("run ", i), MaxTokens: tokens}))
 	}
-	cluster.Eventually(t, "all runs under way", 2*time.Minute, func() error {
-		for _, client := range clients {
-			pod, err := n.Client.CoreV1().Pods(n.Name).Get(t.Context(), client, metav1.GetOptions{})
-			if err != nil {
-				return err
-			}
-			if pod.Status.Phase != corev1.PodRunning {
-				return fmt.Errorf("client %s is %s", client, pod.Status.Phase)
-			}
-		}
-		return nil
-	})
+	for _, client := range clients {
+		prober.AwaitWords(t, n, client)
+	}
 	return n, clients
 }
 

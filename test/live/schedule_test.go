@@ -10,6 +10,7 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 
 	"example.com/ai-agent/test/internal/chart"
 	"example.com/ai-agent/test/internal/cluster"
@@ -20,11 +21,10 @@ func each(further string) string {
 	return `{"schedule": "* * * * *", "task": "say hello", "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}}` + further + `}`
 }
 
-// A schedule runs on time, leaves as many Jobs as it is told to, and neither the
-// Service nor the budget nor the autoscaler counts its pods.
-func TestScheduleRunsAndIsNobodysPod(t *testing.T) {
+// A schedule runs on time and leaves as many Jobs as it is told to.
+func TestScheduleRuns(t *testing.T) {
 	t.Parallel()
-	n := kind.Namespace(t)
+	n := kind.Namespace(t, cluster.Model)
 	n.Install(t, "ai-agent", small.With("schedules.hello", each(`, "successfulJobsHistoryLimit": 1`)))
 	first := completed(t, n, 1)
 	pods, err := n.Client.CoreV1().Pods(n.Name).List(t.Context(), metav1.ListOptions{LabelSelector: "job-name=" + first.Name})
@@ -34,14 +34,6 @@ func TestScheduleRunsAndIsNobodysPod(t *testing.T) {
 	require.NoError(t, err)
 	assert.Contains(t, string(log), "You asked: say hello")
 
-	require.NoError(t, endpoints(t, n, 2))
-	budget, err := n.Client.PolicyV1().PodDisruptionBudgets(n.Name).Get(t.Context(), "ai-agent", metav1.GetOptions{})
-	require.NoError(t, err)
-	assert.EqualValues(t, 2, budget.Status.ExpectedPods)
-	hpa, err := hpaOf(t, n)
-	require.NoError(t, err)
-	assert.EqualValues(t, 2, hpa.Status.CurrentReplicas)
-
 	cluster.Eventually(t, "the next one in its place", 3*time.Minute, func() error {
 		jobs := jobsOf(t, n)
 		if len(jobs) != 1 || jobs[0].UID == first.UID {
@@ -49,6 +41,49 @@ func TestScheduleRunsAndIsNobodysPod(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// While a schedule's pod runs, neither the Service nor the budget nor the
+// autoscaler counts it. Control: labelled as an agent, it is counted.
+func TestSchedulesPodIsNobodys(t *testing.T) {
+	t.Parallel()
+	n := kind.Namespace(t, cluster.Model)
+	longAnswers(t, n)
+	n.Install(t, "ai-agent", small.And(chart.Values{"schedules.long": each(""), "config.MAX_TOKENS": "4800"})) // four minutes
+	var pod corev1.Pod
+	cluster.Eventually(t, "a schedule's pod", 2*time.Minute, func() error {
+		pods, err := n.Client.CoreV1().Pods(n.Name).List(t.Context(), metav1.ListOptions{LabelSelector: "app.kubernetes.io/component=schedule"})
+		if err == nil && (len(pods.Items) == 0 || pods.Items[0].Status.Phase != corev1.PodRunning) {
+			return fmt.Errorf("%d pods", len(pods.Items))
+		}
+		if err == nil {
+			pod = pods.Items[0]
+		}
+		return err
+	})
+	require.NoError(t, endpoints(t, n, 2))
+	require.NoError(t, budgeted(t, n, 2))
+	scale, err := n.Client.AppsV1().Deployments(n.Name).GetScale(t.Context(), "ai-agent", metav1.GetOptions{})
+	require.NoError(t, err)
+	autoscaled, err := labels.Parse(scale.Status.Selector) // by which the autoscaler finds the pods whose use it reads
+	require.NoError(t, err)
+	assert.False(t, autoscaled.Matches(labels.Set(pod.Labels)))
+
+	out, err := n.Kubectl(t, "label", "pod", pod.Name, "--overwrite", "app.kubernetes.io/component=server")
+	require.NoError(t, err, out)
+	cluster.Eventually(t, "a budget that counts it", time.Minute, func() error { return budgeted(t, n, 3) })
+	pod.Labels["app.kubernetes.io/component"] = "server"
+	assert.True(t, autoscaled.Matches(labels.Set(pod.Labels)))
+}
+
+// budgeted reports whether the disruption budget counts so many pods.
+func budgeted(t *testing.T, n *cluster.Namespace, want int32) error {
+	t.Helper()
+	budget, err := n.Client.PolicyV1().PodDisruptionBudgets(n.Name).Get(t.Context(), "ai-agent", metav1.GetOptions{})
+	if err == nil && budget.Status.ExpectedPods != want {
+		err = fmt.Errorf("the budget counts %d pods, not %d", budget.Status.ExpectedPods, want)
+	}
+	return err
 }
 
 // Runs longer than the time between them never overlap.
@@ -69,7 +104,7 @@ func TestScheduleOverlapsWhereAllowed(t *testing.T) {
 // the largest number of them at once.
 func overlap(t *testing.T, schedule string) int {
 	t.Helper()
-	n := kind.Namespace(t)
+	n := kind.Namespace(t, cluster.Model)
 	longAnswers(t, n)
 	n.Install(t, "ai-agent", alone(chart.Values{"schedules.long": schedule, "config.MAX_TOKENS": "3000"}))
 	most := 0
@@ -86,7 +121,7 @@ func overlap(t *testing.T, schedule string) int {
 // A run that does not end is ended at the Job's deadline, and the Job says why.
 func TestScheduleEndsAtItsDeadline(t *testing.T) {
 	t.Parallel()
-	n := kind.Namespace(t)
+	n := kind.Namespace(t, cluster.Model)
 	longAnswers(t, n)
 	n.Install(t, "ai-agent", alone(overBudget).And(chart.Values{
 		"schedules.long": each(`, "activeDeadlineSeconds": 121, "concurrencyPolicy": "Forbid"`), "config.MAX_TOKENS": "100000",

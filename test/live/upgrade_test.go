@@ -16,16 +16,18 @@ import (
 
 	"example.com/ai-agent/test/internal/chart"
 	"example.com/ai-agent/test/internal/cluster"
+	"example.com/ai-agent/test/internal/repo"
 )
 
 // off is a release of four pods with no autoscaler.
-const off = "resources.requests.cpu=50m,resources.requests.memory=64Mi,autoscaling.enabled=false,replicaCount=4"
+const off = lean + ",autoscaling.enabled=false,replicaCount=4"
 
 // Switching the autoscaler on takes no pod away, nor does an upgrade of a
 // release that it has scaled: with Helm 3, and with Helm 4, which applies on the
 // server's side and may conflict.
 func TestUpgradeKeepsTheAutoscalersPods(t *testing.T) {
 	t.Parallel()
+	require.NoError(t, repo.UseTools("helm4"))
 	for _, helm := range []string{"helm", "helm4"} {
 		t.Run(helm, func(t *testing.T) {
 			t.Parallel()
@@ -45,7 +47,7 @@ func TestUpgradeKeepsTheAutoscalersPods(t *testing.T) {
 			})
 			out, err = n.RunHelm(t, helm, "upgrade", "ai-agent", chart.Dir(), "--reuse-values", "--wait", "--set", "config.LOG_LEVEL=DEBUG")
 			require.NoError(t, err, out)
-			seen := counts(replicas())
+			seen := counts(replicas()) // also of what the upgrade just did
 			assert.True(t, slices.IsSorted(seen), "the number of pods only grew: %v", seen)
 			assert.Equal(t, int32(4), seen[0])
 			assert.Equal(t, int32(6), seen[len(seen)-1])
@@ -59,10 +61,10 @@ func TestUpgradeWithoutTheLiveCountFallsToOnePod(t *testing.T) {
 	t.Parallel()
 	folder := broken(t, "_replicas.tpl", "{{ $count }}", "")
 	n := kind.Namespace(t)
-	out, err := n.RunHelm(t, "helm", "install", "ai-agent", folder, "--wait", "--set", off)
+	out, err := n.Helm(t, "install", "ai-agent", folder, "--wait", "--set", off)
 	require.NoError(t, err, out)
 	replicas := recordReplicas(t, n)
-	out, err = n.RunHelm(t, "helm", "upgrade", "ai-agent", folder, "--reuse-values", "--set", "autoscaling.enabled=true")
+	out, err = n.Helm(t, "upgrade", "ai-agent", folder, "--reuse-values", "--set", "autoscaling.enabled=true")
 	require.NoError(t, err, out)
 	cluster.Eventually(t, "a fall to one pod", time.Minute, func() error {
 		if seen := counts(replicas()); slices.Min(seen) != 1 {
@@ -104,9 +106,15 @@ func TestRotatedSecretRollsThePods(t *testing.T) {
 
 	out, err = n.Kubectl(t, "patch", "secret", "mine", "--patch", `{"stringData": {"ROTATED": "yes"}}`)
 	require.NoError(t, err, out)
-	out, err = n.Kubectl(t, "exec", "deployment/ai-agent", "--", "/agent", "check", "--env=ROTATED")
-	require.Error(t, err, "a running pod must not know yet: %s", out)
+	require.ErrorContains(t, inAgent(t, n, "--env=ROTATED"), "the environment has no ROTATED", "a running pod does not know yet")
 	upgrade()
+	awaitOthers(t, n, before)
+	require.NoError(t, inAgent(t, n, "--env=ROTATED"))
+}
+
+// awaitOthers waits until every serving pod is another than those before.
+func awaitOthers(t *testing.T, n *cluster.Namespace, before []types.UID) {
+	t.Helper()
 	cluster.Eventually(t, "only new pods", time.Minute, func() error {
 		for _, uid := range uids(t, n) {
 			if slices.Contains(before, uid) {
@@ -115,8 +123,6 @@ func TestRotatedSecretRollsThePods(t *testing.T) {
 		}
 		return nil
 	})
-	out, err = n.Kubectl(t, "exec", "deployment/ai-agent", "--", "/agent", "check", "--env=ROTATED")
-	require.NoError(t, err, out)
 }
 
 // uids names the serving pods that are not about to end.

@@ -31,6 +31,10 @@ func main() {
 	defer stop()
 	only := strings.Join(os.Args[1:], " ")
 	tried := slices.DeleteFunc(slices.Clone(mutants), func(m mutant) bool { return !strings.Contains(m.defect, only) })
+	if len(tried) == 0 {
+		fmt.Fprintf(os.Stderr, "mutate: no defect is described with %q\n", only)
+		os.Exit(2)
+	}
 	survivors, err := run(ctx, tried)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "mutate:", err)

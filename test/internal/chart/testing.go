@@ -11,12 +11,18 @@ import (
 // own is the chart ai-agent, read once.
 var own = sync.OnceValues(func() (*Chart, error) { return Load(Dir()) })
 
-// Template renders the chart ai-agent. The error is helm's.
-func Template(t testing.TB, options Options) (string, error) {
+// Own returns the chart ai-agent.
+func Own(t testing.TB) *Chart {
 	t.Helper()
 	c, err := own()
 	require.NoError(t, err)
-	return c.Render(options)
+	return c
+}
+
+// Template renders the chart ai-agent. The error is helm's.
+func Template(t testing.TB, options Options) (string, error) {
+	t.Helper()
+	return Own(t).Render(options)
 }
 
 // Render renders the chart ai-agent with single values over values files. A

@@ -84,38 +84,41 @@ func (c *Cluster) removeLeftovers(ctx context.Context) error {
 			return err
 		}
 	}
-	return c.uncordon(ctx)
-}
-
-// cordoned marks a node that Drain cordoned, so that nobody else's is taken back.
-const cordoned = "ai-agent/cordoned-by-live-test"
-
-// uncordon takes back what a Drain that was aborted left.
-func (c *Cluster) uncordon(ctx context.Context) error {
 	nodes, err := c.Client.CoreV1().Nodes().List(ctx, metav1.ListOptions{LabelSelector: cordoned})
 	if err != nil {
 		return err
 	}
 	for _, node := range nodes.Items {
-		patch := fmt.Sprintf(`{"spec": {"unschedulable": null}, "metadata": {"labels": {%q: null}}}`, cordoned)
-		if _, err := c.Client.CoreV1().Nodes().Patch(ctx, node.Name, types.MergePatchType, []byte(patch), metav1.PatchOptions{}); err != nil {
+		if err := c.uncordon(ctx, node.Name); err != nil {
 			return err
 		}
 	}
-	return nil
+	return removeServers(ctx, c.Name())
 }
 
-// Drain drains a node of the pods that a selector names, uncordons it, and returns
-// what kubectl wrote.
-func (n *Namespace) Drain(t *testing.T, node, selector string) string {
+// cordoned marks a node that Drain cordoned, so that nobody else's is taken back.
+const cordoned = "ai-agent/cordoned-by-live-test"
+
+func (c *Cluster) uncordon(ctx context.Context, node string) error {
+	patch := fmt.Sprintf(`{"spec": {"unschedulable": null}, "metadata": {"labels": {%q: null}}}`, cordoned)
+	_, err := c.Client.CoreV1().Nodes().Patch(ctx, node, types.MergePatchType, []byte(patch), metav1.PatchOptions{})
+	return err
+}
+
+// Drain drains a node of this namespace's agents, uncordons it, and returns what
+// kubectl wrote. Every other pod stays: the model, the clients, other tests'.
+func (n *Namespace) Drain(t *testing.T, node string) string {
 	t.Helper()
-	out, err := n.Kubectl(t, "label", "node", node, cordoned+"=")
+	out, err := n.Kubectl(t, "label", "node", node, "--overwrite", cordoned+"=")
 	require.NoError(t, err, out)
-	out, err = n.Kubectl(t, "drain", node, "--pod-selector="+selector, "--delete-emptydir-data", "--timeout=4m")
-	require.NoError(t, n.uncordon(context.Background())) // whatever became of the drain and of the test
+	out, err = n.Kubectl(t, "drain", node, "--pod-selector="+n.own()+",app.kubernetes.io/name=ai-agent", "--delete-emptydir-data", "--timeout=8m")
+	require.NoError(t, n.uncordon(context.Background(), node)) // whatever became of the drain and of the test
 	require.NoError(t, err, out)
 	return out
 }
+
+// own is a label of this namespace's agents alone.
+func (n *Namespace) own() string { return "ai-agent/namespace=" + n.Name }
 
 // Namespace is a namespace of one test's own.
 type Namespace struct {
@@ -123,10 +126,17 @@ type Namespace struct {
 	Name string
 }
 
+// The servers that an agent talks to, as ci/addons has them.
+const (
+	Redis    = "redis"
+	Postgres = "postgres"
+	Model    = "llm"
+)
+
 // Namespace makes a namespace that enforces Pod Security "restricted" and holds
-// Redis, PostgreSQL and the sample model. It goes when the test ends; of a test
-// that failed, its state is first kept under .cache/artifacts.
-func (c *Cluster) Namespace(t *testing.T) *Namespace {
+// some servers. It goes when the test ends; of a test that failed, its state is
+// first kept under .cache/artifacts.
+func (c *Cluster) Namespace(t *testing.T, servers ...string) *Namespace {
 	t.Helper()
 	label, value, _ := strings.Cut(testNamespaces, "=")
 	made, err := c.Client.CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
@@ -136,7 +146,9 @@ func (c *Cluster) Namespace(t *testing.T) *Namespace {
 	require.NoError(t, err)
 	n := &Namespace{Cluster: c, Name: made.Name}
 	t.Cleanup(func() { n.remove(t) })
-	k8s.KubectlApplyContext(t, t.Context(), n.kubectl(), repo.Path(".cache", "servers.yaml"))
+	for _, server := range servers {
+		k8s.KubectlApplyContext(t, t.Context(), n.kubectl(), repo.Path(".cache", "servers", server+".yaml"))
+	}
 	return n
 }
 
@@ -198,20 +210,19 @@ func (n *Namespace) InstallBroken(t *testing.T, release string, values chart.Val
 
 func (n *Namespace) install(t *testing.T, release string, values chart.Values, args ...string) {
 	t.Helper()
+	label, value, _ := strings.Cut(n.own(), "=")
 	helm.InstallContext(t, t.Context(), &helm.Options{
 		KubectlOptions: n.kubectl(),
 		Logger:         logger.Discard,
-		SetJSONValues:  values,
+		SetJSONValues:  values.With("podLabels", fmt.Sprintf(`{%q: %q}`, label, value)),
 		ExtraArgs:      map[string][]string{"install": args},
 	}, chart.Dir(), release)
 }
 
 // Helm runs a helm command in the namespace and returns what it wrote.
-func (n *Namespace) Helm(t *testing.T, command string, args ...string) (string, error) {
+func (n *Namespace) Helm(t *testing.T, args ...string) (string, error) {
 	t.Helper()
-	options := &helm.Options{KubectlOptions: n.kubectl(), Logger: logger.Discard}
-	args = append([]string{"--namespace", n.Name}, args...)
-	return helm.RunHelmCommandAndGetOutputContextE(t, t.Context(), options, command, args...)
+	return n.RunHelm(t, "helm", args...)
 }
 
 // RunHelm runs a command of helm or helm4 in the namespace and returns what it

@@ -21,19 +21,15 @@ func (c *Cluster) Outside(t *testing.T, image string, addresses []string, ports 
 		require.NoError(t, err, "docker %s: %s", strings.Join(args, " "), out)
 		return strings.TrimSpace(string(out))
 	}
-	if left := docker("ps", "--all", "--quiet", "--filter", "label="+testNamespaces); left != "" { // by an aborted run
-		docker(append([]string{"rm", "--force"}, strings.Fields(left)...)...)
-	}
 	nodes, err := c.Client.CoreV1().Nodes().List(t.Context(), metav1.ListOptions{})
 	require.NoError(t, err)
 	node := nodes.Items[0].Name // a node of kind's is a container of the same name
 	toolbox := docker("inspect", "--format", "{{.Config.Image}}", node)
 
-	server := docker("run", "--detach", "--label", testNamespaces, "--network", "kind", image, "llm", "--addr", ":"+ports[0])
-	started := []string{server}
-	t.Cleanup(func() { remove(t, started) })
+	server := docker("run", "--detach", "--label", serverOf(c.Name()), "--network", "kind", image, "llm", "--addr", ":"+ports[0])
+	t.Cleanup(func() { require.NoError(t, removeServers(context.Background(), c.Name())) }) // not the test's context: it has ended
 	for _, port := range ports[1:] {
-		started = append(started, docker("run", "--detach", "--label", testNamespaces, "--network", "container:"+server, image, "llm", "--addr", ":"+port))
+		docker("run", "--detach", "--label", serverOf(c.Name()), "--network", "container:"+server, image, "llm", "--addr", ":"+port)
 	}
 	via := docker("inspect", "--format", "{{.NetworkSettings.Networks.kind.IPAddress}}", server)
 	for _, address := range addresses {
@@ -49,7 +45,18 @@ func (c *Cluster) Outside(t *testing.T, image string, addresses []string, ports 
 	}
 }
 
-func remove(t *testing.T, containers []string) {
-	out, err := exec.CommandContext(context.Background(), "docker", append([]string{"rm", "--force"}, containers...)...).CombinedOutput()
-	require.NoError(t, err, string(out))
+// serverOf is the label of a cluster's servers, by which scripts/down.sh too finds
+// them.
+func serverOf(cluster string) string { return "ai-agent/outside-of=" + cluster }
+
+// removeServers removes the servers outside of a cluster, where Docker is there.
+func removeServers(ctx context.Context, cluster string) error {
+	if _, err := exec.LookPath("docker"); err != nil {
+		return nil
+	}
+	left, err := exec.CommandContext(ctx, "docker", "ps", "--all", "--quiet", "--filter", "label="+serverOf(cluster)).Output()
+	if err != nil || len(left) == 0 {
+		return err
+	}
+	return exec.CommandContext(ctx, "docker", append([]string{"rm", "--force"}, strings.Fields(string(left))...)...).Run()
 }

@@ -3,6 +3,7 @@
 package prober
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strconv"
@@ -14,11 +15,18 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"example.com/ai-agent/test/internal/chart"
 	"example.com/ai-agent/test/internal/cluster"
 )
 
-// Image is the sample agent's, which is its own client.
-const Image = "ai-agent:1.0.0"
+// Image returns the sample agent's, which is its own client: what the chart runs
+// when no value is set.
+func Image(t *testing.T) string {
+	t.Helper()
+	metadata, err := chart.Own(t).Metadata()
+	require.NoError(t, err)
+	return metadata.Name + ":" + metadata.AppVersion
+}
 
 // A new client is known to an agent's NetworkPolicy once each node of the agents
 // has learned of it. Each of two agents is asked in steady, but for one chance in
@@ -27,6 +35,9 @@ const (
 	settle = 30 * time.Second
 	steady = 5 * time.Second
 )
+
+// client names the container that asks.
+const client = "prober"
 
 // Run is one run to ask for.
 type Run struct {
@@ -40,7 +51,7 @@ type Run struct {
 // Start starts the client of a run and returns the name of its pod.
 func Start(t *testing.T, n *cluster.Namespace, run Run) string {
 	t.Helper()
-	pod, err := n.Client.CoreV1().Pods(n.Name).Create(t.Context(), run.pod(), metav1.CreateOptions{})
+	pod, err := n.Client.CoreV1().Pods(n.Name).Create(t.Context(), run.pod(t), metav1.CreateOptions{})
 	require.NoError(t, err)
 	return pod.Name
 }
@@ -70,6 +81,27 @@ func Await(t *testing.T, n *cluster.Namespace, name string) (string, error) {
 	return string(output), nil
 }
 
+// AwaitWords waits until a client that Start started has streamed some words of
+// its answer, and is still at it.
+func AwaitWords(t *testing.T, n *cluster.Namespace, name string) {
+	t.Helper()
+	cluster.Eventually(t, "the first words of a run", 2*time.Minute, func() error {
+		pod, err := n.Client.CoreV1().Pods(n.Name).Get(t.Context(), name, metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		if pod.Status.Phase == corev1.PodPending {
+			return fmt.Errorf("client %s has not started", name)
+		}
+		output, err := n.Client.CoreV1().Pods(n.Name).GetLogs(name, &corev1.PodLogOptions{Container: client}).DoRaw(t.Context())
+		if err == nil && len(bytes.Fields(output)) < 10 {
+			err = fmt.Errorf("client %s is %s and has got: %s", name, pod.Status.Phase, output)
+		}
+		require.NotEqual(t, corev1.PodSucceeded, pod.Status.Phase, "the run was over before it was looked at")
+		return err
+	})
+}
+
 // Ask starts a run and awaits it.
 func Ask(t *testing.T, n *cluster.Namespace, run Run) (string, error) {
 	t.Helper()
@@ -91,7 +123,7 @@ func lastRun(pod *corev1.Pod) string {
 func Listen(t *testing.T, n *cluster.Namespace, port int) *corev1.Pod {
 	t.Helper()
 	pods := n.Client.CoreV1().Pods(n.Name)
-	pod, err := pods.Create(t.Context(), pod("", container("listener", "llm", fmt.Sprint("--addr=:", port))), metav1.CreateOptions{})
+	pod, err := pods.Create(t.Context(), pod("", container(t, "listener", "llm", fmt.Sprint("--addr=:", port))), metav1.CreateOptions{})
 	require.NoError(t, err)
 	cluster.Eventually(t, "a listener", time.Minute, func() error {
 		pod, err = pods.Get(t.Context(), pod.Name, metav1.GetOptions{})
@@ -103,10 +135,10 @@ func Listen(t *testing.T, n *cluster.Namespace, port int) *corev1.Pod {
 	return pod
 }
 
-func (r Run) pod() *corev1.Pod {
-	asking := pod(r.Node, container("prober", "ask", "--url", r.URL, "--host", r.Host, "--max-tokens", strconv.Itoa(r.MaxTokens), r.Task))
+func (r Run) pod(t *testing.T) *corev1.Pod {
+	asking := pod(r.Node, container(t, client, "ask", "--url", r.URL, "--host", r.Host, "--max-tokens", strconv.Itoa(r.MaxTokens), r.Task))
 	if r.Host == "" { // a new pod's address takes a moment to reach the agent's NetworkPolicy; a proxy's is known
-		asking.Spec.InitContainers = []corev1.Container{container("settle", "check", "--url", r.URL, "--settle", settle.String(), "--steady", steady.String())}
+		asking.Spec.InitContainers = []corev1.Container{container(t, "settle", "check", "--url", r.URL, "--settle", settle.String(), "--steady", steady.String())}
 	}
 	return asking
 }
@@ -129,11 +161,11 @@ func pod(node string, only corev1.Container) *corev1.Pod {
 	}
 }
 
-func container(name string, args ...string) corev1.Container {
+func container(t *testing.T, name string, args ...string) corev1.Container {
 	yes, no := true, false
 	return corev1.Container{
 		Name:  name,
-		Image: Image,
+		Image: Image(t),
 		Args:  args,
 		Resources: corev1.ResourceRequirements{Requests: corev1.ResourceList{
 			"cpu": resource.MustParse("10m"), "memory": resource.MustParse("16Mi"),
