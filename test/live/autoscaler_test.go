@@ -22,11 +22,11 @@ import (
 const busyFor = 150 * time.Second
 
 // busy is a release of two to six agents that are busy at first. Their limit is
-// five times their request, so that the autoscaler reads much even where the
-// machine has little to give.
+// four times their request, so that the autoscaler reads much even where the
+// machine has little to give; and it is small, for two cores have all tests.
 var busy = small.And(chart.Values{
 	"args": fmt.Sprintf(`["serve", "--fault=burn-cpu=%s"]`, busyFor), "autoscaling.maxReplicas": "6",
-	"resources.requests.cpu": `"20m"`, "resources.limits.cpu": `"100m"`,
+	"resources.requests.cpu": `"10m"`, "resources.limits.cpu": `"40m"`,
 })
 
 // jitter leaves a watch's clock its due: what is seen is seen a little later.

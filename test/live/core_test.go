@@ -112,8 +112,8 @@ func TestHPASeesABusyAgent(t *testing.T) {
 	n := kind.Namespace(t)
 	n.Install(t, "ai-agent", small.And(chart.Values{
 		"args":                        `["serve", "--fault=burn-cpu"]`,
-		"resources.requests.cpu":      `"100m"`,
-		"resources.limits.cpu":        `"200m"`,
+		"resources.requests.cpu":      `"10m"`,
+		"resources.limits.cpu":        `"40m"`,
 		"autoscaling.minReplicas":     "1",
 		"autoscaling.maxReplicas":     "1",
 		"podDisruptionBudget.enabled": "false",

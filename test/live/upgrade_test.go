@@ -36,7 +36,7 @@ func TestUpgradeKeepsTheAutoscalersPods(t *testing.T) {
 			require.NoError(t, err, out)
 
 			replicas := recordReplicas(t, n)
-			busy := "autoscaling.enabled=true,autoscaling.maxReplicas=6,args={serve,--fault=burn-cpu},resources.limits.cpu=100m"
+			busy := "autoscaling.enabled=true,autoscaling.maxReplicas=6,args={serve,--fault=burn-cpu},resources.requests.cpu=10m,resources.limits.cpu=40m"
 			out, err = n.RunHelm(t, helm, "upgrade", "ai-agent", chart.Dir(), "--reuse-values", "--wait", "--set", busy)
 			require.NoError(t, err, out)
 			cluster.Eventually(t, "the autoscaler's 6 pods", 4*time.Minute, func() error {
