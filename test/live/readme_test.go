@@ -63,16 +63,18 @@ func TestReadme(t *testing.T) {
 	}
 }
 
-// removeReadersOwn removes what the commands made. The release goes too, since it
-// takes room from the tests' own; `make up` brings it back.
+// removeReadersOwn removes what the commands made. The releases go first: Kubernetes
+// would let a namespace with an agent in it wait for half of the agent's grace.
 func removeReadersOwn(t *testing.T) {
-	for _, args := range [][]string{
-		{"kubectl", "--context", "kind-" + kind.Name(), "delete", "namespace", "agents", "--ignore-not-found"},
-		{"helm", "--kube-context", "kind-" + kind.Name(), "uninstall", "ai-agent", "--ignore-not-found", "--namespace", "default"},
-	} {
-		out, err := exec.Command(args[0], args[1:]...).CombinedOutput() // not the test's context: it has ended
-		assert.NoError(t, err, string(out))
+	for _, namespace := range []string{"default", "agents"} {
+		removeWith(t, "helm", "--kube-context=kind-"+kind.Name(), "--namespace="+namespace, "uninstall", "ai-agent", "--ignore-not-found", "--wait", "--cascade=foreground")
 	}
+	removeWith(t, "kubectl", "--context=kind-"+kind.Name(), "delete", "namespace", "agents", "--ignore-not-found")
+}
+
+func removeWith(t *testing.T, command string, args ...string) {
+	out, err := exec.Command(command, args...).CombinedOutput() // not the test's context: it has ended
+	assert.NoError(t, err, string(out))
 }
 
 // command is one command of the README.
