@@ -15,6 +15,6 @@ go build -trimpath -buildvcs=false -v -o bin/ -ldflags "-s -w -X helm.sh/helm/v3
 	-X $lint.k8sVersionMajor=1 -X $lint.k8sVersionMinor=$minor" "${tools[@]}"
 if [ "${1:-}" = test ]; then
 	go build -trimpath -buildvcs=false -v -ldflags '-s -w' -o bin/helm4 helm.sh/helm/v4/cmd/helm
-	(cd ci/kube-score && go build -trimpath -buildvcs=false -v -ldflags '-s -w' -o "$bin/" tool)
+	(cd ci/kube-score && go build -buildvcs=false -v -ldflags '-s -w' -o "$bin/" tool)
 fi
 echo "$(cd bin && echo helm kind staticcheck gotestsum) in bin/"

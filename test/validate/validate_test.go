@@ -197,12 +197,15 @@ func TestBinaryAlone(t *testing.T) {
 	t.Parallel()
 	folder, archive := consumer(t)
 	must(t, exec.CommandContext(t.Context(), "go", "build", "-o", folder, "."))
-	command := exec.CommandContext(t.Context(), "./validate", "--chart", archive, "my.yaml")
+	command := exec.CommandContext(t.Context(), "./validate", "--chart", archive, "-o", "json", "my.yaml")
 	command.Dir = folder
 	command.Env = []string{"PATH=/nowhere"}
 	out := must(t, command)
-	assert.Contains(t, out, "0 errors, 0 warnings, 1 note")
-	assert.Contains(t, out, "neither kube-score nor go is on PATH")
+	var found struct{ Findings []check.Finding }
+	require.NoError(t, json.Unmarshal([]byte(out), &found), out)
+	require.Len(t, found.Findings, 1)
+	assert.Equal(t, check.Info, found.Findings[0].Severity)
+	assert.Contains(t, found.Findings[0].Problem, "neither kube-score nor go is on PATH")
 }
 
 // One Go command by its version, as from the module proxy of a team. All of it
@@ -237,8 +240,11 @@ func publish(t *testing.T, proxy string, as module.Version) {
 	require.NoError(t, zip.Create(&archive, as, files))
 	mod, err := os.ReadFile(repo.Path("go.mod"))
 	require.NoError(t, err)
-	for ending, data := range map[string][]byte{".mod": mod, ".info": []byte(`{"Version": "` + as.Version + `"}`), ".zip": archive.Bytes()} {
-		require.NoError(t, os.WriteFile(filepath.Join(folder, as.Version+ending), data, 0o600))
+	for name, data := range map[string][]byte{
+		"list": []byte(as.Version + "\n"), as.Version + ".info": []byte(`{"Version": "` + as.Version + `"}`),
+		as.Version + ".mod": mod, as.Version + ".zip": archive.Bytes(),
+	} {
+		require.NoError(t, os.WriteFile(filepath.Join(folder, name), data, 0o600))
 	}
 }
 
