@@ -7,6 +7,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -122,6 +123,7 @@ func askCommand() *cobra.Command {
 	var (
 		url, host string
 		maxTokens int64
+		lines     bool
 	)
 	cmd := &cobra.Command{
 		Use:   "ask TASK",
@@ -129,13 +131,26 @@ func askCommand() *cobra.Command {
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			defer fmt.Println()
-			return ask(cmd.Context(), url, host, runRequest{Task: args[0], MaxTokens: maxTokens}, os.Stdout)
+			var answer io.Writer = os.Stdout
+			if lines {
+				answer = lineWriter{os.Stdout}
+			}
+			return ask(cmd.Context(), url, host, runRequest{Task: args[0], MaxTokens: maxTokens}, answer)
 		},
 	}
 	cmd.Flags().StringVar(&url, "url", "http://127.0.0.1:8000", "address of the agent")
+	cmd.Flags().BoolVar(&lines, "lines", false, "end a line after each token: a container's log shows whole lines only")
 	cmd.Flags().StringVar(&host, "host", "", "name to ask a proxy at --url for; the URL's own if empty")
 	cmd.Flags().Int64Var(&maxTokens, "max-tokens", 0, "shorten the answer; 0 leaves it to the agent")
 	return cmd
+}
+
+// lineWriter ends a line after each write.
+type lineWriter struct{ to io.Writer }
+
+func (w lineWriter) Write(text []byte) (int, error) {
+	_, err := fmt.Fprintf(w.to, "%s\n", text)
+	return len(text), err
 }
 
 func llmCommand() *cobra.Command {

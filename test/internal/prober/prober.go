@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -78,7 +79,7 @@ func Await(t *testing.T, n *cluster.Namespace, name string) (string, error) {
 	if failed {
 		return "", errors.New(string(output))
 	}
-	return string(output), nil
+	return strings.Join(strings.Fields(string(output)), " "), nil
 }
 
 // AwaitWords waits until a client that Start started has streamed some words of
@@ -136,7 +137,7 @@ func Listen(t *testing.T, n *cluster.Namespace, port int) *corev1.Pod {
 }
 
 func (r Run) pod(t *testing.T) *corev1.Pod {
-	asking := pod(r.Node, container(t, client, "ask", "--url", r.URL, "--host", r.Host, "--max-tokens", strconv.Itoa(r.MaxTokens), r.Task))
+	asking := pod(r.Node, container(t, client, "ask", "--lines", "--url", r.URL, "--host", r.Host, "--max-tokens", strconv.Itoa(r.MaxTokens), r.Task))
 	if r.Host == "" { // a new pod's address takes a moment to reach the agent's NetworkPolicy; a proxy's is known
 		asking.Spec.InitContainers = []corev1.Container{container(t, "settle", "check", "--url", r.URL, "--settle", settle.String(), "--steady", steady.String())}
 	}
