@@ -16,12 +16,12 @@ import (
 	"example.com/ai-agent/test/internal/prober"
 )
 
-// At the sample model's 20 tokens a second, a run of runTokens takes a minute:
-// longer than Kubernetes' own 30 s of grace. One that is to be cut would take
-// four: however slow the machine is, it does not end before.
+// At the sample model's 20 tokens a second, a run of runTokens takes two minutes:
+// longer than Kubernetes' own 30 s of grace, and than four clients take to start.
+// One that is to be cut would take four: it does not end before.
 const (
-	runTokens  = 1200
-	longTokens = 4 * runTokens
+	runTokens  = 2400
+	longTokens = 2 * runTokens
 )
 
 // disturbances are what takes every pod of a release away, each as its kubectl

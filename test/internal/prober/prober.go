@@ -63,7 +63,7 @@ func Await(t *testing.T, n *cluster.Namespace, name string) (string, error) {
 	t.Helper()
 	pods := n.Client.CoreV1().Pods(n.Name)
 	var pod *corev1.Pod
-	cluster.Eventually(t, "the prober's end", 5*time.Minute, func() (err error) {
+	cluster.Eventually(t, "the prober's end", 8*time.Minute, func() (err error) {
 		pod, err = pods.Get(t.Context(), name, metav1.GetOptions{})
 		if err != nil {
 			return err
@@ -86,7 +86,7 @@ func Await(t *testing.T, n *cluster.Namespace, name string) (string, error) {
 // its answer, and is still at it.
 func AwaitWords(t *testing.T, n *cluster.Namespace, name string) {
 	t.Helper()
-	cluster.Eventually(t, "the first words of a run", 2*time.Minute, func() error {
+	cluster.Eventually(t, "the first words of a run", 4*time.Minute, func() error {
 		pod, err := n.Client.CoreV1().Pods(n.Name).Get(t.Context(), name, metav1.GetOptions{})
 		if err != nil {
 			return err
