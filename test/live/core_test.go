@@ -23,7 +23,7 @@ const serviceURL = "http://ai-agent-service"
 // The chart with no value set, in a namespace that enforces "restricted".
 func TestDefaults(t *testing.T) {
 	t.Parallel()
-	n := kind.Namespace(t, everyServer...)
+	n := kind.Namespace(t, cluster.EveryServer...)
 	n.Install(t, "ai-agent", nil)
 
 	t.Run("pods are Running and Ready with no restart", func(t *testing.T) {
@@ -86,7 +86,7 @@ func TestDefaults(t *testing.T) {
 func TestNotReadyGetsNoTraffic(t *testing.T) {
 	t.Parallel()
 	n := kind.Namespace(t)
-	n.InstallBroken(t, "ai-agent", small.And(chart.Values{
+	n.InstallBroken(t, "ai-agent", alone(chart.Values{
 		"args":                  `["serve", "--fault=not-ready"]`,
 		"networkPolicy.enabled": "false", // a refusal must be the Service's, not the policy's
 	}))
@@ -97,7 +97,7 @@ func TestNotReadyGetsNoTraffic(t *testing.T) {
 		}
 		return nil
 	})
-	_, err := prober.Ask(t, n, prober.Run{URL: serviceURL, Task: "say hello"})
+	_, err := prober.Ask(t, n, prober.Run{URL: serviceURL, Task: "say hello", Settled: true})
 	require.ErrorContains(t, err, "connection refused")
 	for _, pod := range n.Pods(t, "ai-agent") {
 		assert.False(t, isReady(pod), pod.Name)
@@ -112,8 +112,8 @@ func TestHPASeesABusyAgent(t *testing.T) {
 	n := kind.Namespace(t)
 	n.Install(t, "ai-agent", small.And(chart.Values{
 		"args":                        `["serve", "--fault=burn-cpu"]`,
-		"resources.requests.cpu":      `"10m"`,
-		"resources.limits.cpu":        `"40m"`,
+		"resources.requests.cpu":      `"20m"`,
+		"resources.limits.cpu":        `"60m"`,
 		"autoscaling.minReplicas":     "1",
 		"autoscaling.maxReplicas":     "1",
 		"podDisruptionBudget.enabled": "false",
@@ -136,7 +136,7 @@ func TestHPASeesABusyAgent(t *testing.T) {
 func TestRestrictedIsEnforced(t *testing.T) {
 	t.Parallel()
 	n := kind.Namespace(t)
-	n.InstallBroken(t, "ai-agent", chart.Values{"securityContext": "null"})
+	n.InstallBroken(t, "ai-agent", alone(chart.Values{"securityContext": "null"}))
 	cluster.Eventually(t, "an event that says so", time.Minute, func() error {
 		events, err := n.Client.CoreV1().Events(n.Name).List(t.Context(), metav1.ListOptions{FieldSelector: "reason=FailedCreate"})
 		if err != nil {

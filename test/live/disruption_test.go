@@ -2,7 +2,6 @@ package live
 
 import (
 	"fmt"
-	"strings"
 	"testing"
 	"time"
 
@@ -49,35 +48,4 @@ func TestEvictionTakesAllWithoutABudget(t *testing.T) {
 
 func evict(t *testing.T, n *cluster.Namespace, pod string) error {
 	return n.Client.PolicyV1().Evictions(n.Name).Evict(t.Context(), &policyv1.Eviction{ObjectMeta: metav1.ObjectMeta{Name: pod, Namespace: n.Name}})
-}
-
-// A drain of each worker in turn ends, and not one run is cut by it.
-func TestDrainCutsNoRun(t *testing.T) {
-	t.Parallel()
-	n, clients := runs(t, nil, runTokens)
-	for _, node := range workers(t) {
-		start := time.Now()
-		out := n.Drain(t, node)
-		t.Logf("%s drained of %d agents in %s", node, strings.Count(out, "evicting pod"), time.Since(start).Round(time.Second))
-	}
-	for _, answer := range await(t, n, clients) {
-		require.NoError(t, answer.err)
-		assert.Len(t, strings.Fields(answer.text), runTokens)
-	}
-	cluster.Eventually(t, "two Ready pods", time.Minute, func() error {
-		if err := ready(t, n, 2); err != nil {
-			return fmt.Errorf("after the drains: %w", err)
-		}
-		return nil
-	})
-}
-
-// Control: with less than their budget, the runs of a drained node are cut.
-func TestDrainCutsRunsOverTheBudget(t *testing.T) {
-	t.Parallel()
-	n, clients := runs(t, alone(overBudget), longTokens)
-	n.Drain(t, n.Pods(t, "ai-agent")[0].Spec.NodeName)
-	for _, answer := range await(t, n, clients) {
-		require.ErrorContains(t, answer.err, "the run was cut")
-	}
 }

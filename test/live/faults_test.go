@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 
 	"example.com/ai-agent/test/internal/chart"
 	"example.com/ai-agent/test/internal/cluster"
@@ -18,7 +17,7 @@ import (
 func TestFaultsSayWhyAndHurtNobodyElse(t *testing.T) {
 	t.Parallel()
 	n := kind.Namespace(t)
-	n.Install(t, "ai-agent", small)
+	n.Install(t, "ai-agent", alone(nil))
 	t.Run("faults", func(t *testing.T) {
 		for release, tc := range map[string]struct {
 			values chart.Values
@@ -54,8 +53,7 @@ func TestFaultsSayWhyAndHurtNobodyElse(t *testing.T) {
 func TestQuotaSaysWhy(t *testing.T) {
 	t.Parallel()
 	n := kind.Namespace(t)
-	out, err := n.Kubectl(t, "create", "quota", "little", "--hard=requests.memory=300Mi")
-	require.NoError(t, err, out)
+	n.MustKubectl(t, "create", "quota", "little", "--hard=requests.memory=300Mi")
 	n.InstallBroken(t, "ai-agent", nil)
 	cluster.Eventually(t, "an event that names the quota", time.Minute, func() error {
 		out, err := n.Kubectl(t, "get", "events")

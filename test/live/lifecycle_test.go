@@ -22,11 +22,10 @@ func TestUninstallLeavesNothing(t *testing.T) {
 	t.Parallel()
 	n := kind.Namespace(t)
 	before := inventory(t, n)
-	n.Install(t, "ai-agent", small.With("schedules.a", each("")).With("grafanaDashboard.enabled", "true"))
+	n.Install(t, "ai-agent", small.With("schedules.a", schedule("@yearly", "")).With("grafanaDashboard.enabled", "true"))
 	during := inventory(t, n)
 	assert.Greater(t, len(during), len(before)+8, "the install brought objects")
-	out, err := n.Helm(t, "uninstall", "ai-agent", "--wait", "--cascade=foreground", "--timeout=2m")
-	require.NoError(t, err, out)
+	n.MustHelm(t, "uninstall", "ai-agent", "--wait", "--cascade=foreground", "--timeout=2m")
 	assert.Equal(t, before, inventory(t, n))
 }
 
@@ -34,13 +33,10 @@ func TestUninstallLeavesNothing(t *testing.T) {
 // what follows from pods by itself.
 func inventory(t *testing.T, n *cluster.Namespace) []string {
 	t.Helper()
-	out, err := n.Kubectl(t, "api-resources", "--namespaced", "--verbs=list", "--output=name")
-	require.NoError(t, err, out)
-	kinds := slices.DeleteFunc(strings.Fields(out), func(kind string) bool {
+	kinds := slices.DeleteFunc(strings.Fields(n.MustKubectl(t, "api-resources", "--namespaced", "--verbs=list", "--output=name")), func(kind string) bool {
 		return strings.HasPrefix(kind, "events") || strings.HasPrefix(kind, "pods.metrics") || strings.HasPrefix(kind, "endpoint")
 	})
-	out, err = n.Kubectl(t, "get", strings.Join(kinds, ","), "--output=name", "--ignore-not-found")
-	require.NoError(t, err, out)
+	out := n.MustKubectl(t, "get", strings.Join(kinds, ","), "--output=name", "--ignore-not-found")
 	objects := slices.DeleteFunc(strings.Fields(out), func(object string) bool { return !strings.Contains(object, "ai-agent") })
 	slices.Sort(objects)
 	return objects
@@ -53,8 +49,8 @@ func TestFailedUpgradeIsTakenBack(t *testing.T) {
 	for helm, takeBack := range map[string]string{"helm": "--atomic", "helm4": "--rollback-on-failure"} {
 		t.Run(helm, func(t *testing.T) {
 			t.Parallel()
-			n := kind.Namespace(t, cluster.Model)
-			out, err := n.RunHelm(t, helm, "install", "ai-agent", chart.Dir(), "--wait", "--set", lean)
+			n := kind.Namespace(t)
+			out, err := n.RunHelm(t, helm, "install", "ai-agent", chart.Dir(), "--wait", "--set", lean, "--set", "config.OPENAI_BASE_URL="+n.ModelURL())
 			require.NoError(t, err, out)
 			before := uids(t, n)
 			out, err = n.RunHelm(t, helm, "upgrade", "ai-agent", chart.Dir(), "--reuse-values", takeBack, "--timeout=30s", "--set", "image.tag=nowhere")
@@ -74,13 +70,11 @@ func TestFailedUpgradeIsTakenBack(t *testing.T) {
 func TestRollbackToTheFirstRevision(t *testing.T) {
 	t.Parallel()
 	n := kind.Namespace(t)
-	n.Install(t, "ai-agent", small)
+	n.Install(t, "ai-agent", alone(nil))
 	first, err := n.Helm(t, "get", "manifest", "ai-agent")
 	require.NoError(t, err)
-	out, err := n.Helm(t, "upgrade", "ai-agent", chart.Dir(), "--reuse-values", "--wait", "--set", "config.MODEL_NAME=other,service.port=8080")
-	require.NoError(t, err, out)
-	out, err = n.Helm(t, "rollback", "ai-agent", "1", "--wait")
-	require.NoError(t, err, out)
+	n.MustHelm(t, "upgrade", "ai-agent", chart.Dir(), "--reuse-values", "--wait", "--set", "config.MODEL_NAME=other,service.port=8080")
+	n.MustHelm(t, "rollback", "ai-agent", "1", "--wait")
 	again, err := n.Helm(t, "get", "manifest", "ai-agent")
 	require.NoError(t, err)
 	assert.Equal(t, first, again)
@@ -98,8 +92,8 @@ func TestTwoReleasesInOneNamespace(t *testing.T) {
 	t.Parallel()
 	n := kind.Namespace(t)
 	long := strings.Repeat("a", 53)
-	n.Install(t, "ai-agent", small)
-	n.Install(t, long, small)
+	n.Install(t, "ai-agent", two)
+	n.Install(t, long, alone(nil))
 	for release, service := range map[string]string{"ai-agent": "ai-agent-service", long: long + "-service"} {
 		slices, err := n.Client.DiscoveryV1().EndpointSlices(n.Name).List(t.Context(), metav1.ListOptions{LabelSelector: "kubernetes.io/service-name=" + service})
 		require.NoError(t, err)
@@ -130,10 +124,10 @@ dependencies:
     version: ">=0.1.0"
     condition: ai-agent.enabled
 `), 0o600))
-	n := kind.Namespace(t, cluster.Model)
-	out, err := n.Helm(t, "install", "shop", parent, "--wait", "--set", "global.region=eu", "--set", "ai-agent."+strings.ReplaceAll(lean, ",", ",ai-agent."))
-	require.NoError(t, err, out)
+	n := kind.Namespace(t)
+	n.MustHelm(t, "install", "shop", parent, "--wait", "--set", "global.region=eu",
+		"--set", "ai-agent."+strings.ReplaceAll(lean+",config.OPENAI_BASE_URL="+n.ModelURL(), ",", ",ai-agent."))
 	assert.Len(t, n.Pods(t, "shop"), 2)
-	_, err = prober.Ask(t, n, prober.Run{URL: "http://shop-ai-agent-service", Task: "are you there"})
+	_, err := prober.Ask(t, n, prober.Run{URL: "http://shop-ai-agent-service", Task: "are you there"})
 	require.NoError(t, err)
 }

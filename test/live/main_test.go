@@ -20,9 +20,16 @@ func TestMain(m *testing.M) {
 	if err == nil {
 		kind, err = cluster.Connect(context.Background())
 	}
+	if err == nil {
+		err = kind.StartServers(context.Background())
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	if err := kind.StopServers(context.Background()); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+	}
+	os.Exit(code)
 }

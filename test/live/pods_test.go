@@ -2,63 +2,15 @@ package live
 
 import (
 	"errors"
-	"fmt"
-	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"example.com/ai-agent/test/internal/chart"
 	"example.com/ai-agent/test/internal/cluster"
 )
-
-// three is a release of as many pods as there are workers.
-var three = small.And(chart.Values{"autoscaling.enabled": "false", "replicaCount": "3"})
-
-// Each pod is on a worker of its own. Not parallel: a drain leaves two.
-func TestPodsAreSpreadOverNodes(t *testing.T) {
-	n := kind.Namespace(t)
-	n.Install(t, "ai-agent", three)
-	assert.Len(t, nodesOf(t, n), 3)
-}
-
-// Control: with the chart's placement replaced by a liking for one worker, all of
-// them crowd there.
-func TestPodsCrowdWithoutSpread(t *testing.T) {
-	n := kind.Namespace(t)
-	n.Install(t, "ai-agent", three.And(chart.Values{
-		"affinity": fmt.Sprintf(`{"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 100, "preference":
-			{"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In", "values": [%q]}]}}]}}`, workers(t)[0]),
-		"topologySpreadConstraints": `[{"maxSkew": 1, "topologyKey": "kubernetes.io/os", "whenUnsatisfiable": "ScheduleAnyway"}]`,
-	}))
-	assert.Len(t, nodesOf(t, n), 1)
-}
-
-// workers names the nodes that the agents may be on.
-func workers(t *testing.T) []string {
-	t.Helper()
-	nodes, err := kind.Client.CoreV1().Nodes().List(t.Context(), metav1.ListOptions{LabelSelector: "!node-role.kubernetes.io/control-plane"})
-	require.NoError(t, err)
-	var names []string
-	for _, node := range nodes.Items {
-		names = append(names, node.Name)
-	}
-	return names
-}
-
-// nodesOf names the nodes that have a pod of the release, each once.
-func nodesOf(t *testing.T, n *cluster.Namespace) []string {
-	t.Helper()
-	var nodes []string
-	for _, pod := range n.Pods(t, "ai-agent") {
-		nodes = append(nodes, pod.Spec.NodeName)
-	}
-	slices.Sort(nodes)
-	return slices.Compact(nodes)
-}
 
 // An agent is nobody's root, writes nothing but /tmp, has no token of the
 // Kubernetes API, and finds its configuration and secrets in the environment.
@@ -118,10 +70,8 @@ func TestChangedConfigIsUnseenWithoutChecksum(t *testing.T) {
 func changeConfig(t *testing.T, folder string) (*cluster.Namespace, []types.UID) {
 	t.Helper()
 	n := kind.Namespace(t)
-	out, err := n.Helm(t, "install", "ai-agent", folder, "--wait", "--set", lean)
-	require.NoError(t, err, out)
+	n.MustHelm(t, "install", "ai-agent", folder, "--wait", "--set", lean+",autoscaling.enabled=false,replicaCount=1,podDisruptionBudget.enabled=false")
 	before := uids(t, n)
-	out, err = n.Helm(t, "upgrade", "ai-agent", folder, "--reuse-values", "--wait", "--set", "config.CHANGED=yes")
-	require.NoError(t, err, out)
+	n.MustHelm(t, "upgrade", "ai-agent", folder, "--reuse-values", "--wait", "--set", "config.CHANGED=yes")
 	return n, before
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"example.com/ai-agent/test/internal/chart"
 	"example.com/ai-agent/test/internal/cluster"
 	"example.com/ai-agent/test/internal/prober"
 )
@@ -31,43 +32,42 @@ type table map[string]map[string]bool
 func TestPolicyTruthTable(t *testing.T) {
 	t.Parallel()
 	kind.Outside(t, prober.Image(t), []string{publicAddress, metadataAddress}, "443", "8443", "80")
-	t.Run("with the policy", func(t *testing.T) {
-		t.Parallel()
-		players := newPlayers(t)
-		players.home.Install(t, "ai-agent", connected.With("networkPolicy.ingress.from", fmt.Sprintf(
-			`[{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": %q}}}]`, players.peer.Name)))
-		players.expect(t, table{
-			"agent": {
-				"redis-service:6379":      true,
-				"postgres:5432":           true,
-				"llm-service:8080":        true,
-				"kube-dns.kube-system:53": true,
-				publicAddress + ":443":    true,
+	players := newPlayers(t)
+	players.home.Install(t, "ai-agent", connected.And(chart.Values{
+		"autoscaling.enabled": "false",
+		"replicaCount":        "2",
+		"networkPolicy.ingress.from": fmt.Sprintf(
+			`[{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": %q}}}]`, players.peer.Name),
+	}))
+	players.expect(t, table{
+		"agent": {
+			"redis-service:6379":      true,
+			"postgres:5432":           true,
+			"llm-service:8080":        true,
+			"kube-dns.kube-system:53": true,
+			publicAddress + ":443":    true,
 
-				"kube-dns.kube-system:9153": false,
-				"kubernetes.default:443":    false,
-				publicAddress + ":8443":     false,
-				metadataAddress + ":443":    false,
-				metadataAddress + ":80":     false,
-				players.address["home"]:     false,
-				players.address["stranger"]: false,
-			},
-			"home":     {players.agent(): false, "redis-service:6379": true},
-			"stranger": {players.agent(): false, "redis-service:6379": true},
-			"peer":     {players.agent(): true},
-		})
+			"kube-dns.kube-system:9153": false,
+			"kubernetes.default:443":    false,
+			publicAddress + ":8443":     false,
+			metadataAddress + ":443":    false,
+			metadataAddress + ":80":     false,
+			players.address["home"]:     false,
+			players.address["stranger"]: false,
+		},
+		"home":     {players.agent(): false, "redis-service:6379": true},
+		"stranger": {players.agent(): false},
+		"peer":     {players.agent(): true},
 	})
-	t.Run("without it", func(t *testing.T) {
-		t.Parallel()
-		players := newPlayers(t)
-		players.home.Install(t, "ai-agent", connected.With("networkPolicy.enabled", "false"))
-		players.expect(t, table{
-			"agent": {
-				"redis-service:6379": true, publicAddress + ":8443": true, metadataAddress + ":80": true, metadataAddress + ":443": true, "kubernetes.default:443": true,
-				players.address["home"]: true, players.address["stranger"]: true,
-			},
-			"home": {players.agent(): true}, "stranger": {players.agent(): true}, "peer": {players.agent(): true},
-		})
+
+	players.home.MustHelm(t, "upgrade", "ai-agent", chart.Dir(), "--reuse-values", "--wait", "--set", "networkPolicy.enabled=false")
+	players.expect(t, table{
+		"agent": {
+			"redis-service:6379": true, publicAddress + ":8443": true, metadataAddress + ":80": true, metadataAddress + ":443": true,
+			"kube-dns.kube-system:9153": true, "kubernetes.default:443": true,
+			players.address["home"]: true, players.address["stranger"]: true,
+		},
+		"home": {players.agent(): true}, "stranger": {players.agent(): true}, "peer": {players.agent(): true},
 	})
 }
 
@@ -80,7 +80,7 @@ type players struct {
 
 func newPlayers(t *testing.T) players {
 	t.Helper()
-	p := players{home: kind.Namespace(t, everyServer...), peer: kind.Namespace(t), stranger: kind.Namespace(t, cluster.Redis), pod: map[string]string{}, address: map[string]string{}}
+	p := players{home: kind.Namespace(t, cluster.EveryServer...), peer: kind.Namespace(t), stranger: kind.Namespace(t), pod: map[string]string{}, address: map[string]string{}}
 	for name, n := range p.namespaces() {
 		pod := prober.Listen(t, n, 8081)
 		p.pod[name], p.address[name] = pod.Name, pod.Status.PodIP+":8081"

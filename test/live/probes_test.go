@@ -15,11 +15,6 @@ import (
 	"example.com/ai-agent/test/internal/cluster"
 )
 
-// alone is a release of one small pod.
-func alone(values chart.Values) chart.Values {
-	return small.And(chart.Values{"autoscaling.enabled": "false", "replicaCount": "1", "podDisruptionBudget.enabled": "false"}).And(values)
-}
-
 // An agent that starts slowly, but within the startup probe's budget, is let be.
 func TestSlowStartIsLetBe(t *testing.T) {
 	t.Parallel()
@@ -105,16 +100,15 @@ func hang(t *testing.T, n *cluster.Namespace) time.Time {
 // none; when it is back, so are they.
 func TestLostDependencyTakesPodsOut(t *testing.T) {
 	t.Parallel()
-	for _, server := range []string{"redis", "postgres"} {
+	for _, server := range []string{cluster.Redis, cluster.Postgres} {
 		t.Run(server, func(t *testing.T) {
 			t.Parallel()
-			n := kind.Namespace(t, everyServer...)
+			n := kind.Namespace(t, server)
 			n.Install(t, "ai-agent", connected)
 			lost := lose(t, n, server)
 			cluster.Eventually(t, "no endpoint", 40*time.Second, func() error { return endpoints(t, n, 0) })
 			t.Logf("from the loss of %s to no endpoint: %s", server, time.Since(lost))
-			out, err := n.Kubectl(t, "scale", "deployment", server, "--replicas=1")
-			require.NoError(t, err, out)
+			n.MustKubectl(t, "scale", "deployment", server, "--replicas=1")
 			cluster.Eventually(t, "two endpoints again", 90*time.Second, func() error { return endpoints(t, n, 2) })
 			for _, pod := range n.Pods(t, "ai-agent") {
 				assert.Zero(t, restarts(pod))
@@ -127,9 +121,9 @@ func TestLostDependencyTakesPodsOut(t *testing.T) {
 // cannot answer.
 func TestLostDependencyGoesUnseenWithoutReadiness(t *testing.T) {
 	t.Parallel()
-	n := kind.Namespace(t, everyServer...)
+	n := kind.Namespace(t, cluster.Redis)
 	n.Install(t, "ai-agent", connected.With("readinessProbe.httpGet.path", `"/health"`))
-	lose(t, n, "redis")
+	lose(t, n, cluster.Redis)
 	time.Sleep(45 * time.Second) // longer than the others were given
 	require.NoError(t, endpoints(t, n, 2))
 }
@@ -137,10 +131,8 @@ func TestLostDependencyGoesUnseenWithoutReadiness(t *testing.T) {
 // lose takes a server away, at once and not at its leave, and returns when.
 func lose(t *testing.T, n *cluster.Namespace, server string) time.Time {
 	t.Helper()
-	out, err := n.Kubectl(t, "scale", "deployment", server, "--replicas=0")
-	require.NoError(t, err, out)
-	out, err = n.Kubectl(t, "delete", "pods", "--selector=app="+server, "--grace-period=1")
-	require.NoError(t, err, out)
+	n.MustKubectl(t, "scale", "deployment", server, "--replicas=0")
+	n.MustKubectl(t, "delete", "pods", "--selector=app="+server, "--grace-period=1")
 	return time.Now()
 }
 

@@ -17,20 +17,16 @@ import (
 	"example.com/ai-agent/test/internal/repo"
 )
 
-// proxyTokens make a run of 75 s: longer than the 60 s of Traefik's own patience.
-const proxyTokens = 1500
-
 // A real ingress controller and gateway routes the chart's Ingress and HTTPRoute,
-// streams, and cuts no run of more than a minute: at the entry point that waits
-// as the chart's NOTES say. Control: at one that is left as Traefik has it, the
-// same runs are cut.
+// streams, and cuts no run of more than a minute, not even when it is itself rolled
+// out: at the entry point that is set as the chart's NOTES say. Control: at one
+// that is left as Traefik has it, its rollout cuts the same runs.
 func TestProxyCutsNoRun(t *testing.T) {
 	t.Parallel()
 	installController(t)
-	n := kind.Namespace(t, cluster.Model)
-	longAnswers(t, n)
+	n := kind.Namespace(t)
 	host := n.Name + ".example.com"
-	n.Install(t, "ai-agent", small.And(chart.Values{
+	n.Install(t, "ai-agent", two.And(chart.Values{
 		"ingress.className":          `"traefik"`,
 		"ingress.hosts":              fmt.Sprintf(`[{"host": "ingress.%s"}]`, host),
 		"httpRoute.enabled":          "true",
@@ -39,25 +35,35 @@ func TestProxyCutsNoRun(t *testing.T) {
 		"networkPolicy.ingress.from": `[{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "traefik"}}}]`,
 	}))
 	const patient, hasty = "http://traefik.traefik", "http://traefik.traefik:81"
+	var ways []prober.Run
 	for _, name := range []string{"ingress." + host, "route." + host} {
-		for entry, isCut := range map[string]bool{patient: false, hasty: true} {
-			t.Run(name+" at "+entry, func(t *testing.T) {
-				t.Parallel()
-				cluster.Eventually(t, "a way through the proxy", 2*time.Minute, func() error {
-					_, err := n.Kubectl(t, "exec", "deployment/llm", "--", "/agent", "ask", "--url", entry, "--host", name, "--max-tokens=1", "hello")
-					return err
-				})
-				client := prober.Start(t, n, prober.Run{URL: entry, Host: name, Task: "say hello", MaxTokens: proxyTokens})
-				prober.AwaitWords(t, n, client) // it streams, and does not hold the answer back until it is whole
-				answer, err := prober.Await(t, n, client)
-				if isCut {
-					require.ErrorContains(t, err, "the run was cut")
-					return
-				}
-				require.NoError(t, err)
-				assert.Len(t, strings.Fields(answer), proxyTokens)
-			})
+		for _, entry := range []string{patient, hasty} {
+			ways = append(ways, prober.Run{URL: entry, Host: name, Task: "count", MaxTokens: runTokens, Settled: true})
 		}
+	}
+	asking := prober.Listen(t, n, 8081).Name
+	for _, way := range ways {
+		cluster.Eventually(t, "a way through the proxy", 2*time.Minute, func() error {
+			out, err := n.Kubectl(t, "exec", asking, "--", "/agent", "ask", "--url", way.URL, "--host", way.Host, "--max-tokens=1", "hello")
+			if err != nil {
+				return fmt.Errorf("%s at %s: %s", way.Host, way.URL, out)
+			}
+			return nil
+		})
+	}
+	clients := prober.Start(t, n, ways...)
+	for _, client := range clients {
+		prober.AwaitWords(t, n, client) // it streams, and does not hold the answer back until it is whole
+	}
+	n.MustKubectl(t, "--namespace=traefik", "rollout", "restart", "deployment/traefik")
+	for i, way := range ways {
+		answer, err := prober.Await(t, n, clients[i])
+		if way.URL == hasty {
+			assert.ErrorContains(t, err, "the run was cut", "%s at %s", way.Host, way.URL)
+			continue
+		}
+		assert.NoError(t, err, "%s at %s", way.Host, way.URL)
+		assert.Len(t, strings.Fields(answer), runTokens, "%s at %s", way.Host, way.URL)
 	}
 }
 

@@ -121,7 +121,7 @@ func commandsOf(page string) []command {
 	return found
 }
 
-const mark = "@@ next command @@\n"
+const mark = " next command \n"
 
 // shell types commands into one shell at the top of the repository, as a reader
 // would, and returns what each printed, as far as it came.

@@ -11,7 +11,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"example.com/ai-agent/test/internal/chart"
-	"example.com/ai-agent/test/internal/cluster"
 	"example.com/ai-agent/test/internal/prober"
 	"example.com/ai-agent/test/internal/repo"
 )
@@ -21,27 +20,28 @@ import (
 var (
 	connected = chart.Values{"resources.requests.cpu": `"50m"`, "resources.requests.memory": `"64Mi"`}
 	small     = connected.And(chart.Values{"config.REDIS_URL": `""`, "config.DATABASE_URL": `""`})
+	two       = small.And(chart.Values{"autoscaling.enabled": "false", "replicaCount": "2"})
 )
 
-const lean = "resources.requests.cpu=50m,resources.requests.memory=64Mi,config.REDIS_URL=,config.DATABASE_URL="
+// alone is a release of one small pod.
+func alone(values chart.Values) chart.Values {
+	return two.And(chart.Values{"replicaCount": "1", "podDisruptionBudget.enabled": "false"}).And(values)
+}
 
-// everyServer is what an agent talks to when no value is set.
-var everyServer = []string{cluster.Redis, cluster.Postgres, cluster.Model}
+const lean = "resources.requests.cpu=50m,resources.requests.memory=64Mi,config.REDIS_URL=,config.DATABASE_URL="
 
 // `helm test` in a namespace that enforces "restricted": service, config, policy.
 func TestHelmTest(t *testing.T) {
 	t.Parallel()
-	n := kind.Namespace(t, everyServer...)
+	n := kind.Namespace(t)
 	n.Install(t, "ai-agent", connected)
-	out, err := n.Helm(t, "test", "ai-agent")
-	require.NoError(t, err, out)
+	out := n.MustHelm(t, "test", "ai-agent")
 	assert.Equal(t, 3, strings.Count(out, "Phase:          Succeeded"), out)
 
 	// Control: a policy with a hole, and `helm test` sees it.
-	out, err = n.Helm(t, "upgrade", "ai-agent", chart.Dir(), "--reuse-values", "--wait", "--set-json",
+	n.MustHelm(t, "upgrade", "ai-agent", chart.Dir(), "--reuse-values", "--wait", "--set-json",
 		`networkPolicy.extraEgress=[{"to": [{"namespaceSelector": {}}], "ports": [{"port": 9153}]}]`)
-	require.NoError(t, err, out)
-	out, err = n.Helm(t, "test", "ai-agent")
+	out, err := n.Helm(t, "test", "ai-agent")
 	require.Error(t, err)
 	assert.Contains(t, out, "ai-agent-test-policy failed")
 }
@@ -50,11 +50,9 @@ func TestHelmTest(t *testing.T) {
 func TestUpgradeFromTheChartBefore(t *testing.T) {
 	t.Parallel()
 	before := chartBefore(t)
-	n := kind.Namespace(t, cluster.Model)
-	out, err := n.Helm(t, "install", "ai-agent", before, "--wait", "--set", lean)
-	require.NoError(t, err, out)
-	out, err = n.Helm(t, "upgrade", "ai-agent", chart.Dir(), "--reset-then-reuse-values", "--wait")
-	require.NoError(t, err, out)
+	n := kind.Namespace(t)
+	n.MustHelm(t, "install", "ai-agent", before, "--wait", "--set", lean, "--set", "config.OPENAI_BASE_URL="+n.ModelURL())
+	n.MustHelm(t, "upgrade", "ai-agent", chart.Dir(), "--reset-then-reuse-values", "--wait")
 	answer, err := prober.Ask(t, n, prober.Run{URL: serviceURL, Task: "are you new"})
 	require.NoError(t, err)
 	assert.Contains(t, answer, "are you new")

@@ -1,6 +1,7 @@
 package live
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -12,54 +13,57 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 
-	"example.com/ai-agent/test/internal/chart"
 	"example.com/ai-agent/test/internal/cluster"
 )
 
-// each is a schedule of every minute.
-func each(further string) string {
-	return `{"schedule": "* * * * *", "task": "say hello", "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}}` + further + `}`
+// schedule is a schedule of a small pod.
+func schedule(when, further string) string {
+	return fmt.Sprintf(`{"schedule": %q, "task": "say hello", "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}}%s}`, when, further)
 }
 
-// A schedule runs on time and leaves as many Jobs as it is told to.
-func TestScheduleRuns(t *testing.T) {
-	t.Parallel()
-	n := kind.Namespace(t, cluster.Model)
-	n.Install(t, "ai-agent", small.With("schedules.hello", each(`, "successfulJobsHistoryLimit": 1`)))
-	first := completed(t, n, 1)
-	pods, err := n.Client.CoreV1().Pods(n.Name).List(t.Context(), metav1.ListOptions{LabelSelector: "job-name=" + first.Name})
-	require.NoError(t, err)
-	require.Len(t, pods.Items, 1)
-	log, err := n.Client.CoreV1().Pods(n.Name).GetLogs(pods.Items[0].Name, &corev1.PodLogOptions{}).DoRaw(t.Context())
-	require.NoError(t, err)
-	assert.Contains(t, string(log), "You asked: say hello")
+// scheduled is a release with a schedule of each kind, all of them every minute.
+// The long ones, of two minutes and a half, differ in what they let run beside
+// them; the endless one has a deadline.
+var scheduled = small.And(overBudget).
+	With("schedules.short", schedule("* * * * *", `, "args": ["run", "--max-tokens=20", "--task=say hello"], "successfulJobsHistoryLimit": 1`)).
+	With("schedules.alone", schedule("* * * * *", `, "args": ["run", "--max-tokens=3000", "--task=count"]`)).
+	With("schedules.beside", schedule("* * * * *", `, "args": ["run", "--max-tokens=3000", "--task=count"], "concurrencyPolicy": "Allow"`)).
+	With("schedules.endless", schedule("* * * * *", `, "args": ["run", "--max-tokens=90000", "--task=count"], "activeDeadlineSeconds": 121`))
 
-	cluster.Eventually(t, "the next one in its place", 3*time.Minute, func() error {
-		jobs := jobsOf(t, n)
-		if len(jobs) != 1 || jobs[0].UID == first.UID {
-			return fmt.Errorf("%d Jobs, the first of them %s", len(jobs), jobs[0].Name)
+// A schedule runs on time, overlaps only where that is allowed, leaves as many
+// Jobs as it is told to, and is ended at its deadline; while its pod runs, neither
+// the Service nor the budget nor the autoscaler counts it.
+func TestSchedules(t *testing.T) {
+	t.Parallel()
+	n := kind.Namespace(t)
+	n.Install(t, "ai-agent", scheduled)
+	most := map[string]int32{} // runs of a schedule at once
+	jobs := func(name string) (found []batchv1.Job) {
+		list, err := n.Client.BatchV1().Jobs(n.Name).List(t.Context(), metav1.ListOptions{})
+		require.NoError(t, err)
+		active := map[string]int32{}
+		for _, job := range list.Items {
+			owner := job.OwnerReferences[0].Name
+			active[owner] += job.Status.Active
+			most[owner] = max(most[owner], active[owner])
+			if owner == "ai-agent-"+name {
+				found = append(found, job)
+			}
 		}
-		return nil
-	})
-}
+		return found
+	}
 
-// While a schedule's pod runs, neither the Service nor the budget nor the
-// autoscaler counts it. Control: labelled as an agent, it is counted.
-func TestSchedulesPodIsNobodys(t *testing.T) {
-	t.Parallel()
-	n := kind.Namespace(t, cluster.Model)
-	longAnswers(t, n)
-	n.Install(t, "ai-agent", small.And(chart.Values{"schedules.long": each(""), "config.MAX_TOKENS": "4800"})) // four minutes
 	var pod corev1.Pod
-	cluster.Eventually(t, "a schedule's pod", 2*time.Minute, func() error {
-		pods, err := n.Client.CoreV1().Pods(n.Name).List(t.Context(), metav1.ListOptions{LabelSelector: "app.kubernetes.io/component=schedule"})
-		if err == nil && (len(pods.Items) == 0 || pods.Items[0].Status.Phase != corev1.PodRunning) {
-			return fmt.Errorf("%d pods", len(pods.Items))
+	cluster.Eventually(t, "a long run", 2*time.Minute, func() error {
+		for _, job := range jobs("alone") {
+			for _, candidate := range podsOf(t, n, job) {
+				if candidate.Status.Phase == corev1.PodRunning {
+					pod = candidate
+					return nil
+				}
+			}
 		}
-		if err == nil {
-			pod = pods.Items[0]
-		}
-		return err
+		return errors.New("none runs")
 	})
 	require.NoError(t, endpoints(t, n, 2))
 	require.NoError(t, budgeted(t, n, 2))
@@ -69,11 +73,59 @@ func TestSchedulesPodIsNobodys(t *testing.T) {
 	require.NoError(t, err)
 	assert.False(t, autoscaled.Matches(labels.Set(pod.Labels)))
 
-	out, err := n.Kubectl(t, "label", "pod", pod.Name, "--overwrite", "app.kubernetes.io/component=server")
-	require.NoError(t, err, out)
+	var first batchv1.Job
+	cluster.Eventually(t, "a completed short run", 2*time.Minute, func() error {
+		for _, first = range jobs("short") {
+			if first.Status.Succeeded > 0 {
+				return nil
+			}
+		}
+		return errors.New("none completed")
+	})
+	log, err := n.Client.CoreV1().Pods(n.Name).GetLogs(podsOf(t, n, first)[0].Name, &corev1.PodLogOptions{}).DoRaw(t.Context())
+	require.NoError(t, err)
+	assert.Contains(t, string(log), "You asked: say hello")
+	cluster.Eventually(t, "the next short run in its place", 3*time.Minute, func() error {
+		if left := jobs("short"); len(left) != 1 || left[0].UID == first.UID {
+			return fmt.Errorf("%d Jobs, the first of them %s", len(left), left[0].Name)
+		}
+		return nil
+	})
+
+	cluster.Eventually(t, "the end of an endless run", 5*time.Minute, func() error {
+		for _, job := range jobs("endless") {
+			for _, condition := range job.Status.Conditions {
+				if condition.Type == batchv1.JobFailed && condition.Reason == batchv1.JobReasonDeadlineExceeded {
+					return nil
+				}
+			}
+		}
+		return errors.New("no Job failed by its deadline")
+	})
+	assert.EqualValues(t, 1, most["ai-agent-alone"], "runs at once where that is forbidden")
+	assert.Greater(t, most["ai-agent-beside"], int32(1), "control: where it is allowed, the same runs overlap")
+
+	// Control: a run's pod that is labelled as an agent is counted.
+	cluster.Eventually(t, "a long run to label", time.Minute, func() error {
+		for _, job := range jobs("beside") {
+			if job.Status.Active > 0 {
+				pod = podsOf(t, n, job)[0]
+				return nil
+			}
+		}
+		return errors.New("none runs")
+	})
+	n.MustKubectl(t, "label", "pod", pod.Name, "--overwrite", "app.kubernetes.io/component=server")
 	cluster.Eventually(t, "a budget that counts it", time.Minute, func() error { return budgeted(t, n, 3) })
 	pod.Labels["app.kubernetes.io/component"] = "server"
 	assert.True(t, autoscaled.Matches(labels.Set(pod.Labels)))
+}
+
+func podsOf(t *testing.T, n *cluster.Namespace, job batchv1.Job) []corev1.Pod {
+	t.Helper()
+	pods, err := n.Client.CoreV1().Pods(n.Name).List(t.Context(), metav1.ListOptions{LabelSelector: batchv1.JobNameLabel + "=" + job.Name})
+	require.NoError(t, err)
+	return pods.Items
 }
 
 // budgeted reports whether the disruption budget counts so many pods.
@@ -84,82 +136,4 @@ func budgeted(t *testing.T, n *cluster.Namespace, want int32) error {
 		err = fmt.Errorf("the budget counts %d pods, not %d", budget.Status.ExpectedPods, want)
 	}
 	return err
-}
-
-// Runs longer than the time between them never overlap.
-func TestScheduleForbidsOverlap(t *testing.T) {
-	t.Parallel()
-	most := overlap(t, each(""))
-	assert.Equal(t, 1, most)
-}
-
-// Control: allowed to, they do.
-func TestScheduleOverlapsWhereAllowed(t *testing.T) {
-	t.Parallel()
-	most := overlap(t, each(`, "concurrencyPolicy": "Allow"`))
-	assert.Greater(t, most, 1)
-}
-
-// overlap watches a schedule whose runs take more than two minutes, and returns
-// the largest number of them at once.
-func overlap(t *testing.T, schedule string) int {
-	t.Helper()
-	n := kind.Namespace(t, cluster.Model)
-	longAnswers(t, n)
-	n.Install(t, "ai-agent", alone(chart.Values{"schedules.long": schedule, "config.MAX_TOKENS": "3000"}))
-	most := 0
-	for end := time.Now().Add(150 * time.Second); time.Now().Before(end); time.Sleep(time.Second) {
-		active := 0
-		for _, job := range jobsOf(t, n) {
-			active += int(job.Status.Active)
-		}
-		most = max(most, active)
-	}
-	return most
-}
-
-// A run that does not end is ended at the Job's deadline, and the Job says why.
-func TestScheduleEndsAtItsDeadline(t *testing.T) {
-	t.Parallel()
-	n := kind.Namespace(t, cluster.Model)
-	longAnswers(t, n)
-	n.Install(t, "ai-agent", alone(overBudget).And(chart.Values{
-		"schedules.long": each(`, "activeDeadlineSeconds": 121, "concurrencyPolicy": "Forbid"`), "config.MAX_TOKENS": "100000",
-	}))
-	cluster.Eventually(t, "a failed Job", 5*time.Minute, func() error {
-		for _, job := range jobsOf(t, n) {
-			for _, condition := range job.Status.Conditions {
-				if condition.Type == batchv1.JobFailed && condition.Reason == batchv1.JobReasonDeadlineExceeded {
-					return nil
-				}
-			}
-		}
-		return fmt.Errorf("%d Jobs, none failed by its deadline", len(jobsOf(t, n)))
-	})
-}
-
-func jobsOf(t *testing.T, n *cluster.Namespace) []batchv1.Job {
-	t.Helper()
-	jobs, err := n.Client.BatchV1().Jobs(n.Name).List(t.Context(), metav1.ListOptions{})
-	require.NoError(t, err)
-	return jobs.Items
-}
-
-// completed waits for so many completed Jobs and returns one of them.
-func completed(t *testing.T, n *cluster.Namespace, want int) batchv1.Job {
-	t.Helper()
-	var done []batchv1.Job
-	cluster.Eventually(t, "a completed Job", 2*time.Minute, func() error {
-		done = nil
-		for _, job := range jobsOf(t, n) {
-			if job.Status.Succeeded > 0 {
-				done = append(done, job)
-			}
-		}
-		if len(done) < want {
-			return fmt.Errorf("%d completed", len(done))
-		}
-		return nil
-	})
-	return done[0]
 }

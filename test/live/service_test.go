@@ -2,6 +2,7 @@ package live
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,66 +15,49 @@ import (
 	"example.com/ai-agent/test/internal/prober"
 )
 
-// asked is how many runs are asked for, one after the other. That one of two pods
-// gets none of them by chance happens once in 2^29.
-const asked = 30
+// asked is how many runs are asked for at once. That one of two pods gets none of
+// them by chance happens once in 2^15.
+const asked = 16
 
 // The Service spreads runs over every pod, for a client of another namespace too.
+// Control: a Service that knows one pod only, and the count sees it.
 func TestServiceSpreadsRuns(t *testing.T) {
 	t.Parallel()
-	n := kind.Namespace(t, cluster.Model)
-	n.Install(t, "ai-agent", small)
+	n := kind.Namespace(t)
+	n.Install(t, "ai-agent", two)
+	elsewhere := kind.Namespace(t)
+	spread := askMany(t, n, elsewhere)
+	t.Log(spread)
+	assert.Len(t, spread, 2)
 	total := 0
-	for pod, runs := range askMany(t, n) {
-		t.Logf("%s answered %d of %d", pod, runs, asked)
+	for pod, runs := range spread {
 		assert.Positive(t, runs, pod)
 		total += runs
 	}
 	assert.Equal(t, asked, total)
 
-	elsewhere := kind.Namespace(t)
-	answer, err := prober.Ask(t, elsewhere, prober.Run{URL: serviceURL + "." + n.Name, Task: "from far away"})
-	require.NoError(t, err)
-	assert.Contains(t, answer, "from far away")
-}
-
-// Control: a Service that knows one pod only, and the count sees it.
-func TestServiceOfOnePod(t *testing.T) {
-	t.Parallel()
-	n := kind.Namespace(t, cluster.Model)
-	n.Install(t, "ai-agent", small)
 	only := n.Pods(t, "ai-agent")[0].Name
-	for _, command := range [][]string{
-		{"label", "pod", only, "only=this"},
-		{"patch", "service", "ai-agent-service", "--patch", `{"spec": {"selector": {"only": "this"}}}`},
-	} {
-		out, err := n.Kubectl(t, command...)
-		require.NoError(t, err, out)
-	}
+	n.MustKubectl(t, "label", "pod", only, "only=this")
+	n.MustKubectl(t, "patch", "service", "ai-agent-service", "--patch", `{"spec": {"selector": {"only": "this"}}}`)
 	// The nodes learn of it a little later than the API server.
 	cluster.Eventually(t, "every run at the one pod", 3*time.Minute, func() error {
-		if runs := askMany(t, n); runs[only] != asked {
+		if runs := askMany(t, n, elsewhere); runs[only] != asked {
 			return fmt.Errorf("%v", runs)
 		}
 		return nil
 	})
 }
 
-// askMany asks for runs through the Service and returns how many of them each pod
-// started.
-func askMany(t *testing.T, n *cluster.Namespace) map[string]int {
+// askMany asks for runs through the Service, from another namespace, and returns
+// how many of them each pod started.
+func askMany(t *testing.T, n, from *cluster.Namespace) map[string]int {
 	t.Helper()
-	ask := func() error {
-		out, err := n.Kubectl(t, "exec", "deployment/llm", "--", "/agent", "ask", "--url", serviceURL, "--max-tokens=1", "hello")
-		if err != nil {
-			return fmt.Errorf("%w: %s", err, out)
-		}
-		return nil
-	}
-	cluster.Eventually(t, "a Service that answers", time.Minute, ask)
 	before := started(t, n)
-	for range asked {
-		require.NoError(t, ask())
+	run := prober.Run{URL: serviceURL + "." + n.Name, Task: "from far away", MaxTokens: 5}
+	for _, client := range prober.Start(t, from, slices.Repeat([]prober.Run{run}, asked)...) {
+		answer, err := prober.Await(t, from, client)
+		require.NoError(t, err)
+		assert.Equal(t, "You asked: from far away", answer)
 	}
 	counts := started(t, n)
 	for pod := range counts {

@@ -34,7 +34,7 @@ func TestNotes(t *testing.T) {
 		"pods that go first": {chart.Values{"strategy.rollingUpdate.maxUnavailable": `"100%"`}, "takes pods away before others are Ready"},
 		"all pods at once":   {chart.Values{"strategy": `{"type": "Recreate"}`}, "fewer serve during a rollout, or none"},
 		"secrets in values":  {chart.Values{"secret.stringData": `{"OPENAI_API_KEY": "a"}`}, "WARNING: secret.stringData is for development"},
-		"Traefik":            {chart.Values{"ingress.className": `"traefik"`, "ingress.hosts": `[{"host": "a.example.com"}]`}, "respondingTimeouts.readTimeout=330s"},
+		"Traefik":            {chart.Values{"ingress.className": `"traefik"`, "ingress.hosts": `[{"host": "a.example.com"}]`}, "lifeCycle.graceTimeOut=330s"},
 		"a run over an ALB":  {chart.Values{"ingress.className": `"alb"`, "ingress.hosts": `[{"host": "a.example.com"}]`, "agent.maxRunSeconds": "5000", "networkPolicy.enabled": "false"}, "for 4000 s at most"},
 		"no operator":        {chart.Values{"serviceMonitor.enabled": "true"}, "this cluster has no ServiceMonitor"},
 		"a host":             {chart.Values{"ingress.hosts": `[{"host": "a.example.com"}]`}, "http://a.example.com"},

@@ -42,6 +42,7 @@ type Cluster struct {
 	Client  kubernetes.Interface
 	Metrics metrics.Interface
 	context string
+	servers string // namespace of the shared ones
 }
 
 // Connect reaches the cluster of the kubectl context KUBE_CONTEXT, by default
@@ -109,9 +110,8 @@ func (c *Cluster) uncordon(ctx context.Context, node string) error {
 // kubectl wrote. Every other pod stays: the model, the clients, other tests'.
 func (n *Namespace) Drain(t *testing.T, node string) string {
 	t.Helper()
-	out, err := n.Kubectl(t, "label", "node", node, "--overwrite", cordoned+"=")
-	require.NoError(t, err, out)
-	out, err = n.Kubectl(t, "drain", node, "--pod-selector="+n.own()+",app.kubernetes.io/name=ai-agent", "--delete-emptydir-data", "--timeout=8m")
+	n.MustKubectl(t, "label", "node", node, "--overwrite", cordoned+"=")
+	out, err := n.Kubectl(t, "drain", node, "--pod-selector="+n.own()+",app.kubernetes.io/name=ai-agent", "--delete-emptydir-data", "--timeout=8m")
 	require.NoError(t, n.uncordon(context.Background(), node)) // whatever became of the drain and of the test
 	require.NoError(t, err, out)
 	return out
@@ -123,33 +123,36 @@ func (n *Namespace) own() string { return "ai-agent/namespace=" + n.Name }
 // Namespace is a namespace of one test's own.
 type Namespace struct {
 	*Cluster
-	Name string
+	Name   string
+	config chart.Values // where the servers are that it has not
 }
 
-// The servers that an agent talks to, as ci/addons has them.
-const (
-	Redis    = "redis"
-	Postgres = "postgres"
-	Model    = "llm"
-)
-
 // Namespace makes a namespace that enforces Pod Security "restricted" and holds
-// some servers. It goes when the test ends; of a test that failed, its state is
-// first kept under .cache/artifacts.
+// servers of its own; agents that are installed there use the shared ones for the
+// rest. It goes when the test ends; of a test that failed, its state is first kept
+// under .cache/artifacts.
 func (c *Cluster) Namespace(t *testing.T, servers ...string) *Namespace {
 	t.Helper()
+	name, err := c.createNamespace(t.Context())
+	require.NoError(t, err)
+	n := &Namespace{Cluster: c, Name: name, config: c.shared(servers)}
+	t.Cleanup(func() { n.remove(t) })
+	for _, server := range servers {
+		k8s.KubectlApplyContext(t, t.Context(), n.kubectl(), manifest(server))
+	}
+	return n
+}
+
+func (c *Cluster) createNamespace(ctx context.Context) (string, error) {
 	label, value, _ := strings.Cut(testNamespaces, "=")
-	made, err := c.Client.CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
+	made, err := c.Client.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
 		GenerateName: "live-",
 		Labels:       map[string]string{label: value, "pod-security.kubernetes.io/enforce": "restricted"},
 	}}, metav1.CreateOptions{})
-	require.NoError(t, err)
-	n := &Namespace{Cluster: c, Name: made.Name}
-	t.Cleanup(func() { n.remove(t) })
-	for _, server := range servers {
-		k8s.KubectlApplyContext(t, t.Context(), n.kubectl(), repo.Path(".cache", "servers", server+".yaml"))
+	if err != nil {
+		return "", err
 	}
-	return n
+	return made.Name, nil
 }
 
 func (n *Namespace) remove(t *testing.T) {
@@ -214,7 +217,7 @@ func (n *Namespace) install(t *testing.T, release string, values chart.Values, a
 	helm.InstallContext(t, t.Context(), &helm.Options{
 		KubectlOptions: n.kubectl(),
 		Logger:         logger.Discard,
-		SetJSONValues:  values.With("podLabels", fmt.Sprintf(`{%q: %q}`, label, value)),
+		SetJSONValues:  n.config.And(values).With("podLabels", fmt.Sprintf(`{%q: %q}`, label, value)),
 		ExtraArgs:      map[string][]string{"install": args},
 	}, chart.Dir(), release)
 }
@@ -231,6 +234,22 @@ func (n *Namespace) RunHelm(t *testing.T, binary string, args ...string) (string
 	t.Helper()
 	out, err := exec.CommandContext(t.Context(), binary, append(args, "--namespace", n.Name, "--kube-context", n.context)...).CombinedOutput()
 	return string(out), err
+}
+
+// MustHelm is Helm for a command that has to work.
+func (n *Namespace) MustHelm(t *testing.T, args ...string) string {
+	t.Helper()
+	out, err := n.Helm(t, args...)
+	require.NoError(t, err, out)
+	return out
+}
+
+// MustKubectl is Kubectl for a command that has to work.
+func (n *Namespace) MustKubectl(t *testing.T, args ...string) string {
+	t.Helper()
+	out, err := n.Kubectl(t, args...)
+	require.NoError(t, err, out)
+	return out
 }
 
 // Kubectl runs a kubectl command in the namespace and returns what it wrote.

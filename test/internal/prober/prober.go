@@ -4,6 +4,7 @@ package prober
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"strconv"
@@ -33,12 +34,9 @@ func Image(t *testing.T) string {
 // has learned of it. Each of two agents is asked in steady, but for one chance in
 // 2^24.
 const (
-	settle = 30 * time.Second
+	settle = 2 * time.Minute
 	steady = 5 * time.Second
 )
-
-// client names the container that asks.
-const client = "prober"
 
 // Run is one run to ask for.
 type Run struct {
@@ -46,35 +44,51 @@ type Run struct {
 	URL       string // of the agent, or of a proxy in front of it
 	Host      string // that the proxy knows the agent by; empty without one
 	Task      string
-	MaxTokens int // length of the answer; 0 leaves it to the agent
+	MaxTokens int  // length of the answer; 0 is a few words
+	Settled   bool // the policies on the way there know the client: a proxy's do
 }
 
-// Start starts the client of a run and returns the name of its pod.
-func Start(t *testing.T, n *cluster.Namespace, run Run) string {
+// Client is a client that Start started: a container of a pod.
+type Client struct{ pod, container string }
+
+// Start starts a client for each run. They share a pod, on the first one's node:
+// they begin together, and the cluster has one pod to bring up.
+func Start(t *testing.T, n *cluster.Namespace, runs ...Run) []Client {
 	t.Helper()
-	pod, err := n.Client.CoreV1().Pods(n.Name).Create(t.Context(), run.pod(t), metav1.CreateOptions{})
+	var containers []corev1.Container
+	for i, run := range runs {
+		containers = append(containers, container(t, fmt.Sprint("run-", i), "ask", "--lines",
+			"--url", run.URL, "--host", run.Host, "--max-tokens", strconv.Itoa(cmp.Or(run.MaxTokens, 20)), run.Task))
+	}
+	asking := pod(runs[0].Node, containers...)
+	if !runs[0].Settled { // a new pod's address takes a moment to reach the agent's NetworkPolicy
+		asking.Spec.InitContainers = []corev1.Container{
+			container(t, "settle", "check", "--url", runs[0].URL, "--settle", settle.String(), "--steady", steady.String()),
+		}
+	}
+	started, err := n.Client.CoreV1().Pods(n.Name).Create(t.Context(), asking, metav1.CreateOptions{})
 	require.NoError(t, err)
-	return pod.Name
+	var clients []Client
+	for _, c := range containers {
+		clients = append(clients, Client{started.Name, c.Name})
+	}
+	return clients
 }
 
 // Await waits for a client that Start started and returns the streamed answer.
 // The error is the client's, that is, what it wrote before it failed.
-func Await(t *testing.T, n *cluster.Namespace, name string) (string, error) {
+func Await(t *testing.T, n *cluster.Namespace, client Client) (string, error) {
 	t.Helper()
-	pods := n.Client.CoreV1().Pods(n.Name)
-	var pod *corev1.Pod
-	cluster.Eventually(t, "the prober's end", 8*time.Minute, func() (err error) {
-		pod, err = pods.Get(t.Context(), name, metav1.GetOptions{})
-		if err != nil {
-			return err
+	failed := false
+	cluster.Eventually(t, "the client's end", 8*time.Minute, func() error {
+		ended := client.look(t, n).Terminated
+		if ended == nil {
+			return fmt.Errorf("%s of pod %s has not ended", client.container, client.pod)
 		}
-		if pod.Status.Phase != corev1.PodSucceeded && pod.Status.Phase != corev1.PodFailed {
-			return fmt.Errorf("pod %s is %s: %v", pod.Name, pod.Status.Phase, pod.Status.ContainerStatuses)
-		}
+		failed = ended.ExitCode != 0
 		return nil
 	})
-	failed := pod.Status.Phase == corev1.PodFailed
-	output, err := pods.GetLogs(pod.Name, &corev1.PodLogOptions{Container: lastRun(pod)}).DoRaw(t.Context())
+	output, err := client.output(t, n)
 	require.NoError(t, err)
 	if failed {
 		return "", errors.New(string(output))
@@ -84,21 +98,18 @@ func Await(t *testing.T, n *cluster.Namespace, name string) (string, error) {
 
 // AwaitWords waits until a client that Start started has streamed some words of
 // its answer, and is still at it.
-func AwaitWords(t *testing.T, n *cluster.Namespace, name string) {
+func AwaitWords(t *testing.T, n *cluster.Namespace, client Client) {
 	t.Helper()
 	cluster.Eventually(t, "the first words of a run", 4*time.Minute, func() error {
-		pod, err := n.Client.CoreV1().Pods(n.Name).Get(t.Context(), name, metav1.GetOptions{})
-		if err != nil {
-			return err
+		state := client.look(t, n)
+		if state.Waiting != nil {
+			return fmt.Errorf("%s of pod %s has not started: %s", client.container, client.pod, state.Waiting.Reason)
 		}
-		if pod.Status.Phase == corev1.PodPending {
-			return fmt.Errorf("client %s has not started", name)
-		}
-		output, err := n.Client.CoreV1().Pods(n.Name).GetLogs(name, &corev1.PodLogOptions{Container: client}).DoRaw(t.Context())
+		output, err := client.output(t, n)
+		require.Nil(t, state.Terminated, "the run was over before it was looked at: %s", output)
 		if err == nil && len(bytes.Fields(output)) < 10 {
-			err = fmt.Errorf("client %s is %s and has got: %s", name, pod.Status.Phase, output)
+			err = fmt.Errorf("%s of pod %s has got: %s", client.container, client.pod, output)
 		}
-		require.NotEqual(t, corev1.PodSucceeded, pod.Status.Phase, "the run was over before it was looked at")
 		return err
 	})
 }
@@ -106,17 +117,31 @@ func AwaitWords(t *testing.T, n *cluster.Namespace, name string) {
 // Ask starts a run and awaits it.
 func Ask(t *testing.T, n *cluster.Namespace, run Run) (string, error) {
 	t.Helper()
-	return Await(t, n, Start(t, n, run))
+	return Await(t, n, Start(t, n, run)[0])
 }
 
-// lastRun names the container that got furthest.
-func lastRun(pod *corev1.Pod) string {
+// look returns the state of the client. The agent never having settled fails the
+// test: then no client started.
+func (c Client) look(t *testing.T, n *cluster.Namespace) corev1.ContainerState {
+	t.Helper()
+	pod, err := n.Client.CoreV1().Pods(n.Name).Get(t.Context(), c.pod, metav1.GetOptions{})
+	require.NoError(t, err)
 	for _, status := range pod.Status.InitContainerStatuses {
-		if settled := status.State.Terminated; settled == nil || settled.ExitCode != 0 {
-			return status.Name
+		if ended := status.State.Terminated; ended != nil && ended.ExitCode != 0 {
+			output, err := Client{c.pod, status.Name}.output(t, n)
+			t.Fatalf("the agent did not answer the client's %s: %s (%v)", status.Name, output, err)
 		}
 	}
-	return pod.Spec.Containers[0].Name
+	for _, status := range pod.Status.ContainerStatuses {
+		if status.Name == c.container {
+			return status.State
+		}
+	}
+	return corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: string(pod.Status.Phase)}}
+}
+
+func (c Client) output(t *testing.T, n *cluster.Namespace) ([]byte, error) {
+	return n.Client.CoreV1().Pods(n.Name).GetLogs(c.pod, &corev1.PodLogOptions{Container: c.container}).DoRaw(t.Context())
 }
 
 // Listen starts a pod that answers on a port and from which a test can ask, and
@@ -136,16 +161,8 @@ func Listen(t *testing.T, n *cluster.Namespace, port int) *corev1.Pod {
 	return pod
 }
 
-func (r Run) pod(t *testing.T) *corev1.Pod {
-	asking := pod(r.Node, container(t, client, "ask", "--lines", "--url", r.URL, "--host", r.Host, "--max-tokens", strconv.Itoa(r.MaxTokens), r.Task))
-	if r.Host == "" { // a new pod's address takes a moment to reach the agent's NetworkPolicy; a proxy's is known
-		asking.Spec.InitContainers = []corev1.Container{container(t, "settle", "check", "--url", r.URL, "--settle", settle.String(), "--steady", steady.String())}
-	}
-	return asking
-}
-
-// pod is a restricted pod of one container that runs once.
-func pod(node string, only corev1.Container) *corev1.Pod {
+// pod is a restricted pod whose containers run once.
+func pod(node string, containers ...corev1.Container) *corev1.Pod {
 	yes, no := true, false
 	return &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{GenerateName: "prober-"},
@@ -157,7 +174,7 @@ func pod(node string, only corev1.Container) *corev1.Pod {
 				RunAsNonRoot:   &yes,
 				SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
 			},
-			Containers: []corev1.Container{only},
+			Containers: containers,
 		},
 	}
 }
