@@ -94,8 +94,13 @@ func serveCommand() *cobra.Command {
 	return cmd
 }
 
+const maxTokensHelp = "shorten the answer; 0 leaves it to MAX_TOKENS of the agent"
+
 func runCommand() *cobra.Command {
-	var task string
+	var (
+		task      string
+		maxTokens int64
+	)
 	cmd := &cobra.Command{
 		Use:   "run --task TASK",
 		Short: "Answer one task on standard output and exit, as a CronJob does",
@@ -106,7 +111,7 @@ func runCommand() *cobra.Command {
 				return err
 			}
 			// Not the command's context: a run that is told to end is finished first.
-			err = model.run(context.Background(), task, 0, func(text string) error {
+			err = model.run(context.Background(), task, maxTokens, func(text string) error {
 				_, err := fmt.Print(text)
 				return err
 			})
@@ -115,6 +120,7 @@ func runCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&task, "task", "", "what to do")
+	cmd.Flags().Int64Var(&maxTokens, "max-tokens", 0, maxTokensHelp)
 	_ = cmd.MarkFlagRequired("task") // fails only for a flag that is not defined
 	return cmd
 }
@@ -141,7 +147,7 @@ func askCommand() *cobra.Command {
 	cmd.Flags().StringVar(&url, "url", "http://127.0.0.1:8000", "address of the agent")
 	cmd.Flags().BoolVar(&lines, "lines", false, "end a line after each token: a container's log shows whole lines only")
 	cmd.Flags().StringVar(&host, "host", "", "name to ask a proxy at --url for; the URL's own if empty")
-	cmd.Flags().Int64Var(&maxTokens, "max-tokens", 0, "shorten the answer; 0 leaves it to the agent")
+	cmd.Flags().Int64Var(&maxTokens, "max-tokens", 0, maxTokensHelp)
 	return cmd
 }
 

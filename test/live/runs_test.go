@@ -16,11 +16,10 @@ import (
 	"example.com/ai-agent/test/internal/prober"
 )
 
-// At the sample model's 20 tokens a second, a run of runTokens takes 75 s: longer
-// than Kubernetes' own 30 s of grace. One that is to be cut would take four times
-// as long: it does not end before.
+// A run of runTokens takes 75 s: longer than Kubernetes' own 30 s of grace. One that
+// is to be cut would take four times as long: it does not end before.
 const (
-	runTokens  = 1500
+	runTokens  = 75 * cluster.TokensPerSecond
 	longTokens = 4 * runTokens
 )
 

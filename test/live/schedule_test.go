@@ -25,10 +25,10 @@ func schedule(when, further string) string {
 // The long ones, of two minutes and a half, differ in what they let run beside
 // them; the endless one has a deadline.
 var scheduled = small.And(overBudget).
-	With("schedules.short", schedule("* * * * *", `, "args": ["run", "--max-tokens=20", "--task=say hello"], "successfulJobsHistoryLimit": 1`)).
-	With("schedules.alone", schedule("* * * * *", `, "args": ["run", "--max-tokens=3000", "--task=count"]`)).
-	With("schedules.beside", schedule("* * * * *", `, "args": ["run", "--max-tokens=3000", "--task=count"], "concurrencyPolicy": "Allow"`)).
-	With("schedules.endless", schedule("* * * * *", `, "args": ["run", "--max-tokens=90000", "--task=count"], "activeDeadlineSeconds": 121`))
+	With("schedules.short", schedule("* * * * *", `, "args": ["run", "--max-tokens=5", "--task=say hello"], "successfulJobsHistoryLimit": 1`)).
+	With("schedules.alone", schedule("* * * * *", `, "args": ["run", "--max-tokens=750", "--task=count"]`)).
+	With("schedules.beside", schedule("* * * * *", `, "args": ["run", "--max-tokens=750", "--task=count"], "concurrencyPolicy": "Allow"`)).
+	With("schedules.endless", schedule("* * * * *", `, "args": ["run", "--max-tokens=9000", "--task=count"], "activeDeadlineSeconds": 121`))
 
 // A schedule runs on time, overlaps only where that is allowed, leaves as many
 // Jobs as it is told to, and is ended at its deadline; while its pod runs, neither

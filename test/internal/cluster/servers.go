@@ -27,6 +27,10 @@ var EveryServer = []string{Redis, Postgres, Model}
 // manifest is the file of a server, as scripts/addons.sh wrote it.
 func manifest(server string) string { return repo.Path(".cache", "servers", server+".yaml") }
 
+// TokensPerSecond is the speed of the shared model: slow, since each token of each
+// run is a line in a log and several packets.
+const TokensPerSecond = 5
+
 // StartServers starts servers that the agents of all tests share: each pod that a
 // test does without is time and CPU for the others. Answers of the model are as
 // long as they are asked to be.
@@ -42,7 +46,8 @@ func (c *Cluster) StartServers(ctx context.Context) error {
 			return fmt.Errorf("%w: `make up` or `make test` writes it", err)
 		}
 		apply := exec.CommandContext(ctx, "kubectl", "--context", c.context, "--namespace", namespace, "apply", "--filename=-")
-		apply.Stdin = bytes.NewReader(bytes.Replace(objects, []byte("args: [llm]"), []byte("args: [llm, --answer-tokens=100000]"), 1))
+		model := fmt.Sprintf("args: [llm, --answer-tokens=100000, --tokens-per-second=%d]", TokensPerSecond)
+		apply.Stdin = bytes.NewReader(bytes.Replace(objects, []byte("args: [llm]"), []byte(model), 1))
 		if out, err := apply.CombinedOutput(); err != nil {
 			return fmt.Errorf("starting %s: %w: %s", server, err, out)
 		}

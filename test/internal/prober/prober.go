@@ -58,7 +58,7 @@ func Start(t *testing.T, n *cluster.Namespace, runs ...Run) []Client {
 	var containers []corev1.Container
 	for i, run := range runs {
 		containers = append(containers, container(t, fmt.Sprint("run-", i), "ask", "--lines",
-			"--url", run.URL, "--host", run.Host, "--max-tokens", strconv.Itoa(cmp.Or(run.MaxTokens, 20)), run.Task))
+			"--url", run.URL, "--host", run.Host, "--max-tokens", strconv.Itoa(cmp.Or(run.MaxTokens, 15)), run.Task))
 	}
 	asking := pod(runs[0].Node, containers...)
 	if !runs[0].Settled { // a new pod's address takes a moment to reach the agent's NetworkPolicy
