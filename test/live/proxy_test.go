@@ -10,6 +10,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"example.com/ai-agent/test/internal/chart"
 	"example.com/ai-agent/test/internal/cluster"
@@ -67,10 +69,15 @@ func TestProxyCutsNoRun(t *testing.T) {
 	}
 }
 
-// installController puts Traefik into the cluster. `make test` has done so before,
-// so that nothing compiles beside the tests.
+// installController puts Traefik into a cluster that has none, as that of `make
+// up`. `make test` has done so before, so that nothing compiles beside the tests.
 func installController(t *testing.T) {
 	t.Helper()
+	_, err := kind.Client.AppsV1().Deployments("traefik").Get(t.Context(), "traefik", metav1.GetOptions{})
+	if err == nil {
+		return
+	}
+	require.True(t, apierrors.IsNotFound(err), "%v", err)
 	command := exec.CommandContext(t.Context(), repo.Path("scripts", "ingress-controller.sh"))
 	command.Env = append(os.Environ(), "CLUSTER="+kind.Name())
 	out, err := command.CombinedOutput()

@@ -16,8 +16,8 @@ import (
 )
 
 // asked is how many runs are asked for at once. That one of two pods gets none of
-// them by chance happens once in 2^15.
-const asked = 16
+// them by chance happens once in 2^11.
+const asked = 12
 
 // The Service spreads runs over every pod, for a client of another namespace too.
 // Control: a Service that knows one pod only, and the count sees it.

@@ -40,7 +40,7 @@ func TestValuesAndTemplatesAgree(t *testing.T) {
 	require.NoError(t, yaml.UnmarshalStrict(text, &values))
 	templates := readTemplates(t)
 
-	for _, path := range leaves(values, "") {
+	for _, path := range everyPath(values, "", readWhole...) {
 		if unread[path] != "" {
 			assert.NotContains(t, templates, ".Values."+path)
 			continue
@@ -85,13 +85,15 @@ var everything = aHost.And(aGateway).And(chart.Values{
 	"schedules.a": `{"schedule": "@daily", "task": "a"}`, "serviceMonitor.enabled": "true", "prometheusRule.enabled": "true", "grafanaDashboard.enabled": "true",
 })
 
-// everyPath lists the dotted paths of all values, sections and what lies in them.
-func everyPath(values map[string]any, prefix string) []string {
+// everyPath lists the dotted paths of all values: of the sections too, and of what
+// lies in them but for those that are named whole.
+func everyPath(values map[string]any, prefix string, whole ...string) []string {
 	var paths []string
 	for name, value := range values {
-		paths = append(paths, prefix+name)
-		if inner, ok := value.(map[string]any); ok {
-			paths = append(paths, everyPath(inner, prefix+name+".")...)
+		path := prefix + name
+		paths = append(paths, path)
+		if inner, ok := value.(map[string]any); ok && !slices.Contains(whole, path) {
+			paths = append(paths, everyPath(inner, path+".", whole...)...)
 		}
 	}
 	return paths
@@ -113,22 +115,6 @@ func readTemplates(t *testing.T) string {
 		}
 	}
 	return all.String()
-}
-
-// leaves lists the dotted paths of the values that hold no further ones, or
-// that are read whole.
-func leaves(values map[string]any, prefix string) []string {
-	var paths []string
-	for name, value := range values {
-		path := prefix + name
-		inner, isMap := value.(map[string]any)
-		if isMap && len(inner) > 0 && !slices.Contains(readWhole, path) {
-			paths = append(paths, leaves(inner, path+".")...)
-			continue
-		}
-		paths = append(paths, path)
-	}
-	return paths
 }
 
 func declared(values map[string]any, path string) bool {
