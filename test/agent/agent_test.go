@@ -4,17 +4,22 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -126,6 +131,43 @@ func TestRunStreamsTheModelsAnswer(t *testing.T) {
 	assert.Equal(t, "1", p.metric(t, `agent_runs_total{outcome="completed"}`))
 	assert.Equal(t, "0", p.metric(t, `agent_runs_total{outcome="failed"}`), "an alert needs the 0 before the 1")
 	assert.Equal(t, "0", p.metric(t, "agent_runs_in_flight"))
+}
+
+// A proxy of Go's net/http, as Traefik has it, cuts no answer. Control: it cuts some
+// of those that come at once.
+func TestProxyCutsNoAnswer(t *testing.T) {
+	t.Parallel()
+	assert.Zero(t, cutByProxy(t))
+	assert.Positive(t, cutByProxy(t, "--patience=0s"))
+}
+
+// cutByProxy returns how many of a thousand short runs a proxy cuts.
+func cutByProxy(t *testing.T, flags ...string) (cut int64) {
+	t.Helper()
+	p := start(t, llm.Config{AnswerTokens: 1}, nil, flags...)
+	behind, err := url.Parse(p.url)
+	require.NoError(t, err)
+	proxy := httptest.NewServer(&httputil.ReverseProxy{
+		Rewrite:  func(r *httputil.ProxyRequest) { r.SetURL(behind) },
+		ErrorLog: log.New(io.Discard, "", 0),
+	})
+	defer proxy.Close()
+	var count atomic.Int64
+	var group sync.WaitGroup
+	for range 10 {
+		group.Go(func() {
+			for range 100 {
+				err := ask(context.Background(), proxy.URL, "", runRequest{Task: "a"}, io.Discard)
+				if errors.Is(err, errCut) {
+					count.Add(1)
+				} else {
+					assert.NoError(t, err)
+				}
+			}
+		})
+	}
+	group.Wait()
+	return count.Load()
 }
 
 func TestMaxTokensOfTheConfiguration(t *testing.T) {

@@ -55,6 +55,7 @@ func serveCommand() *cobra.Command {
 		addr       string
 		heartbeat  time.Duration
 		drainDelay time.Duration
+		patience   time.Duration
 		maxRuns    int
 		specs      []string
 	)
@@ -83,12 +84,13 @@ func serveCommand() *cobra.Command {
 				return err
 			}
 			slog.Info("serving", "address", listener.Addr().String(), "model", model.name)
-			return newServer(model, checks, broken, heartbeat, maxRuns).serve(cmd.Context(), listener, drainDelay)
+			return newServer(model, checks, broken, heartbeat, patience, maxRuns).serve(cmd.Context(), listener, drainDelay)
 		},
 	}
 	cmd.Flags().StringVar(&addr, "addr", ":8000", "address to listen on")
 	cmd.Flags().DurationVar(&heartbeat, "heartbeat", 15*time.Second, "longest silence on a stream")
 	cmd.Flags().DurationVar(&drainDelay, "drain-delay", 5*time.Second, "how long to go on accepting after SIGTERM")
+	cmd.Flags().DurationVar(&patience, "patience", 100*time.Millisecond, "how long to wait with an answer's first byte, so that no proxy in front cuts it")
 	cmd.Flags().IntVar(&maxRuns, "max-runs", 100, "runs in flight at most; one more gets 429")
 	cmd.Flags().StringSliceVar(&specs, "fault", nil, faultHelp)
 	return cmd

@@ -33,6 +33,7 @@ type server struct {
 	dependencies dependencies
 	faults       *faults
 	heartbeat    time.Duration // a comment on a quiet stream keeps idle timeouts away
+	patience     time.Duration // before the first byte of an answer; see run
 	places       chan struct{} // one for each run that may be in flight
 	draining     atomic.Bool
 
@@ -42,7 +43,7 @@ type server struct {
 	seconds  prometheus.Histogram
 }
 
-func newServer(m *model, d dependencies, f *faults, heartbeat time.Duration, maxRuns int) *server {
+func newServer(m *model, d dependencies, f *faults, heartbeat, patience time.Duration, maxRuns int) *server {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	metrics := promauto.With(registry)
@@ -51,6 +52,7 @@ func newServer(m *model, d dependencies, f *faults, heartbeat time.Duration, max
 		dependencies: d,
 		faults:       f,
 		heartbeat:    heartbeat,
+		patience:     patience,
 		places:       make(chan struct{}, maxRuns),
 		registry:     registry,
 		inFlight: metrics.NewGauge(prometheus.GaugeOpts{
@@ -115,7 +117,13 @@ type runRequest struct {
 // run answers one task: as server-sent events started, token…, done or error;
 // or, with ENABLE_STREAMING=false, as one JSON object at the end. A busy agent
 // says 429 and stays ready: a Deployment that shrinks ends unready pods first.
+//
+// It takes a moment before its first byte. A proxy of Go's net/http, such as
+// Traefik, cuts an answer that comes before it has looked for the end of the
+// request, and a stream begins as fast as that: every fifth run was cut so
+// (https://go.dev/issue/40747).
 func (s *server) run(w http.ResponseWriter, r *http.Request) {
+	time.Sleep(s.patience)
 	var req runRequest
 	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<20)).Decode(&req); err != nil {
 		writeError(w, http.StatusBadRequest, `the body must be JSON such as {"task": "…"}: `+err.Error())
