@@ -185,7 +185,7 @@ func TestEachValue(t *testing.T) {
 	require.NoError(t, err)
 	var values map[string]any
 	require.NoError(t, yaml.Unmarshal(text, &values))
-	paths := leaves(values, "")
+	paths := leaves(values)
 	assert.Len(t, paths, len(effects)+len(unread), "each value has one effect here")
 	for _, path := range paths {
 		effect, ok := effects[path]
