@@ -35,7 +35,7 @@ import (
 const testNamespaces = "ai-agent/made-by=live-test"
 
 // poll is how often a condition is looked at.
-const poll = 500 * time.Millisecond
+const poll = time.Second
 
 // Cluster is a running cluster.
 type Cluster struct {
