@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -205,12 +206,25 @@ func TestEachValue(t *testing.T) {
 	}
 }
 
+// rendered has the objects of values that many effects start from.
+var rendered sync.Map
+
+func renderOnce(t *testing.T, values chart.Values) func() (chart.Objects, error) {
+	render := sync.OnceValues(func() (chart.Objects, error) {
+		manifest, err := chart.Template(t, chart.Options{Set: values, APIVersions: chart.MonitoringAPIs})
+		if err != nil {
+			return nil, err
+		}
+		return chart.Decode(manifest)
+	})
+	known, _ := rendered.LoadOrStore(fmt.Sprint(values), render)
+	return known.(func() (chart.Objects, error))
+}
+
 // read renders and returns what stands where the effect looks.
 func (e effect) read(t *testing.T, values chart.Values) string {
 	t.Helper()
-	manifest, err := chart.Template(t, chart.Options{Set: values, APIVersions: chart.MonitoringAPIs})
-	require.NoError(t, err)
-	objects, err := chart.Decode(manifest)
+	objects, err := renderOnce(t, values)()
 	require.NoError(t, err)
 	return field(t, objects, e.in, e.at)
 }

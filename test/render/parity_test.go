@@ -31,6 +31,18 @@ func TestHelmRendersTheSameBytes(t *testing.T) {
 	}
 }
 
+// What they refuse it refuses, in the same words.
+func TestHelmRefusesInTheSameWords(t *testing.T) {
+	t.Parallel()
+	set := chart.Values{"replicaCount": `"two"`, "agnet": "{}", "service.port": "0"}
+	_, want := helm.RenderTemplateContextE(t, t.Context(), &helm.Options{SetJSONValues: set, Logger: logger.Discard}, chart.Dir(), "ai-agent", nil)
+	require.Error(t, want)
+	_, err := chart.Template(t, chart.Options{Set: set})
+	require.Error(t, err)
+	_, refusal, _ := strings.Cut(want.Error(), "Error: ")
+	assert.ElementsMatch(t, strings.Split(refusal, "\n"), strings.Split(err.Error(), "\n"), "the lines, which come in any order")
+}
+
 // Helm 4 makes the same objects.
 func TestHelm4RendersTheSame(t *testing.T) {
 	t.Parallel()

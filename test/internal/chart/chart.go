@@ -101,21 +101,27 @@ func compile(schema []byte) (*jsonschema.Schema, error) {
 		return nil, fmt.Errorf("values.schema.json: %w", err)
 	}
 	compiler := jsonschema.NewCompiler()
-	if err := compiler.AddResource("values.schema.json", parsed); err != nil {
+	if err := compiler.AddResource(schemaURL, parsed); err != nil {
 		return nil, err
 	}
-	return compiler.Compile("values.schema.json")
+	return compiler.Compile(schemaURL)
 }
 
-// fits reports whether values are known to keep the chart's schema. Helm would
-// compile it for each render, which takes as long as the render itself; where
-// they do not keep it, helm looks again and says so in its own words.
-func (c *Chart) fits(loaded *chart.Chart, given map[string]any) bool {
-	if c.schema == nil {
-		return false
-	}
+// schemaURL is what helm calls a chart's schema.
+const schemaURL = "file:///values.schema.json"
+
+// violation says in helm's words how values break the chart's schema. Helm would
+// compile it for each render, which takes as long as the render itself.
+func (c *Chart) violation(loaded *chart.Chart, given map[string]any) error {
 	merged, err := chartutil.CoalesceValues(loaded, given)
-	return err == nil && c.schema.Validate(merged.AsMap()) == nil
+	if err != nil {
+		return err
+	}
+	if err := c.schema.Validate(merged.AsMap()); err != nil {
+		what := strings.TrimPrefix(err.Error(), "jsonschema validation failed with '"+schemaURL+"#'\n")
+		return fmt.Errorf("values don't meet the specifications of the schema(s) in the following chart(s):\n%s:\n%s\n", loaded.Name(), what)
+	}
+	return nil
 }
 
 // Metadata returns what Chart.yaml says.
@@ -178,7 +184,12 @@ func (c *Chart) release(options Options) (*release.Release, error) {
 		Releases:   storage.Init(driver.NewMemory()),
 		Log:        func(string, ...any) {},
 	})
-	install.SkipSchemaValidation = c.fits(loaded, given)
+	if c.schema != nil {
+		if err := c.violation(loaded, given); err != nil {
+			return nil, err
+		}
+		install.SkipSchemaValidation = true
+	}
 	install.DryRun, install.ClientOnly, install.Replace = true, true, true
 	install.ReleaseName, install.Namespace = "ai-agent", "default"
 	install.KubeVersion, install.APIVersions = kube, options.APIVersions
