@@ -18,7 +18,7 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	// Draws are the same in every run here: new ones are what `go test -fuzz` is for.
-	for name, value := range map[string]string{"rapid.nofailfile": "true", "rapid.seed": "1"} {
+	for name, value := range map[string]string{"rapid.nofailfile": "true", "rapid.seed": "1", "rapid.checks": "50"} {
 		if err := flag.Set(name, value); err != nil {
 			panic(err)
 		}
