@@ -119,7 +119,7 @@ func (c *Chart) violation(loaded *chart.Chart, given map[string]any) error {
 	}
 	if err := c.schema.Validate(merged.AsMap()); err != nil {
 		what := strings.TrimPrefix(err.Error(), "jsonschema validation failed with '"+schemaURL+"#'\n")
-		return fmt.Errorf("values don't meet the specifications of the schema(s) in the following chart(s):\n%s:\n%s\n", loaded.Name(), what)
+		return fmt.Errorf("values don't meet the specifications of the schema(s) in the following chart(s):\n%s:\n%s", loaded.Name(), what)
 	}
 	return nil
 }
