@@ -18,7 +18,8 @@ test: ## Run every test, the live ones in the cluster ai-agent-test
 	@scripts/test.sh
 
 test-render: tools ## Run the tests that need no cluster
-	@PATH="$(CURDIR)/bin:$$PATH" gotestsum --format pkgname-and-test-fails --hide-summary=skipped -- $$(go list ./... | grep -v /test/live)
+	@# One after the other: the time that is printed of test/render is a promise, on two cores.
+	@PATH="$(CURDIR)/bin:$$PATH" gotestsum --format pkgname-and-test-fails --hide-summary=skipped -- -p 1 $$(go list ./... | grep -v /test/live)
 
 validate: ## Say what is wrong with values of yours: VALUES="base.yaml my.yaml" [OUTPUT=json|junit|sarif]
 	@scripts/validate.sh
