@@ -71,8 +71,15 @@ func start(t *testing.T, model llm.Config, env []string, flags ...string) *proce
 	p.cmd.Env = append([]string{"OPENAI_BASE_URL=" + behind.URL + "/v1", "OPENAI_API_KEY=none"}, env...)
 	p.cmd.Stderr = t.Output()
 	require.NoError(t, p.cmd.Start())
-	go func() { p.err <- p.cmd.Wait() }()
-	t.Cleanup(func() { _ = p.cmd.Process.Kill() })
+	ended := make(chan struct{})
+	go func() {
+		p.err <- p.cmd.Wait()
+		close(ended)
+	}()
+	t.Cleanup(func() {
+		_ = p.cmd.Process.Kill()
+		<-ended // with its last words, which a test that is over takes no more
+	})
 	require.Eventually(t, func() bool {
 		connection, err := net.Dial("tcp", address)
 		if err == nil {
