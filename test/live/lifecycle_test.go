@@ -50,7 +50,7 @@ func TestFailedUpgradeIsTakenBack(t *testing.T) {
 		t.Run(helm, func(t *testing.T) {
 			t.Parallel()
 			n := kind.Namespace(t)
-			out, err := n.RunHelm(t, helm, "install", "ai-agent", chart.Dir(), "--wait", "--set", lean, "--set", "config.OPENAI_BASE_URL="+n.ModelURL())
+			out, err := n.RunHelm(t, helm, "install", "ai-agent", chart.Dir(), "--wait", "--set", leanOf(n))
 			require.NoError(t, err, out)
 			before := uids(t, n)
 			out, err = n.RunHelm(t, helm, "upgrade", "ai-agent", chart.Dir(), "--reuse-values", takeBack, "--timeout=30s", "--set", "image.tag=nowhere")
@@ -126,7 +126,7 @@ dependencies:
 `), 0o600))
 	n := kind.Namespace(t)
 	n.MustHelm(t, "install", "shop", parent, "--wait", "--set", "global.region=eu",
-		"--set", "ai-agent."+strings.ReplaceAll(lean+",config.OPENAI_BASE_URL="+n.ModelURL(), ",", ",ai-agent."))
+		"--set", "ai-agent."+strings.ReplaceAll(leanOf(n), ",", ",ai-agent."))
 	assert.Len(t, n.Pods(t, "shop"), 2)
 	_, err := prober.Ask(t, n, prober.Run{URL: "http://shop-ai-agent-service", Task: "are you there"})
 	require.NoError(t, err)

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"example.com/ai-agent/test/internal/chart"
+	"example.com/ai-agent/test/internal/cluster"
 	"example.com/ai-agent/test/internal/prober"
 	"example.com/ai-agent/test/internal/repo"
 )
@@ -22,6 +23,9 @@ var (
 	small     = connected.And(chart.Values{"config.REDIS_URL": `""`, "config.DATABASE_URL": `""`})
 	two       = small.And(chart.Values{"autoscaling.enabled": "false", "replicaCount": "2"})
 )
+
+// leanOf is lean with the shared model, for a test that asks for runs.
+func leanOf(n *cluster.Namespace) string { return lean + ",config.OPENAI_BASE_URL=" + n.ModelURL() }
 
 // alone is a release of one small pod.
 func alone(values chart.Values) chart.Values {
@@ -51,7 +55,7 @@ func TestUpgradeFromTheChartBefore(t *testing.T) {
 	t.Parallel()
 	before := chartBefore(t)
 	n := kind.Namespace(t)
-	n.MustHelm(t, "install", "ai-agent", before, "--wait", "--set", lean, "--set", "config.OPENAI_BASE_URL="+n.ModelURL())
+	n.MustHelm(t, "install", "ai-agent", before, "--wait", "--set", leanOf(n))
 	n.MustHelm(t, "upgrade", "ai-agent", chart.Dir(), "--reset-then-reuse-values", "--wait")
 	answer, err := prober.Ask(t, n, prober.Run{URL: serviceURL, Task: "are you new"})
 	require.NoError(t, err)

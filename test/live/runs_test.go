@@ -32,11 +32,13 @@ var disturbances = map[string]func(*testing.T, *cluster.Namespace){
 		n.MustKubectl(t, "scale", "deployment/ai-agent", "--replicas=0")
 	},
 	"drain": func(t *testing.T, n *cluster.Namespace) {
+		agents := len(n.Pods(t, "ai-agent"))
 		for _, node := range workers(t) {
 			start := time.Now()
 			out := n.Drain(t, node)
 			t.Logf("%s drained of %d agents in %s", node, strings.Count(out, "evicting pod"), time.Since(start).Round(time.Second))
 		}
+		cluster.Eventually(t, "as many Ready pods as before the drains", time.Minute, func() error { return ready(t, n, agents) })
 	},
 }
 

@@ -87,7 +87,7 @@ func TestSchedules(t *testing.T) {
 	assert.Contains(t, string(log), "You asked: say hello")
 	cluster.Eventually(t, "the next short run in its place", 3*time.Minute, func() error {
 		if left := jobs("short"); len(left) != 1 || left[0].UID == first.UID {
-			return fmt.Errorf("%d Jobs, the first of them %s", len(left), left[0].Name)
+			return fmt.Errorf("%d Jobs, or still the first one", len(left))
 		}
 		return nil
 	})
