@@ -12,7 +12,8 @@ sed -e "s#REPOSITORY#$repository#" -e "s#VERSION#$version#" "$root/ci/addons/met
 mkdir -p "$cache/servers" # the live suites put the same into their namespaces
 for server in redis postgres llm; do
 	sed -e "s#REDIS_IMAGE#$REDIS_IMAGE#" -e "s#POSTGRES_IMAGE#$POSTGRES_IMAGE#" -e "s#AGENT_IMAGE#$(agent_image)#" \
-		"$root/ci/addons/$server.yaml" >"$cache/servers/$server.yaml"
+		"$root/ci/addons/$server.yaml" >"$cache/$server.yaml"
+	mv "$cache/$server.yaml" "$cache/servers/" # whole at any moment
 done
 kubectl --namespace default apply -f "$cache/servers"
 for deployment in redis postgres llm; do

@@ -9,7 +9,7 @@ context=$cache/agent
 mkdir -p "$context"
 CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-s -w' -o "$context/agent" ./test/agent
 docker build --quiet --tag "$(agent_image)" --file test/agent/Dockerfile "$context"
-kind load docker-image "$(agent_image)" --name "$CLUSTER"
+load_image "$(agent_image)"
 
 # The tag stays the same, so nothing else tells a pod that its image is another.
 id=$(docker image inspect --format '{{.Id}}' "$(agent_image)" | cut -d: -f2 | cut -c -12)

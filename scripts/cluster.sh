@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Finds the kind cluster CLUSTER or creates it, and puts its kubectl into bin/.
-# A cluster is thrown away only where this script was ended while creating it,
-# or where it is the tests' own.
+# A cluster is thrown away only where this script was ended while creating it, or
+# where RECREATE=yes says that it may be.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -15,7 +15,8 @@ creating=$cache/creating-$CLUSTER
 exists() { [ -n "$(docker ps --all --quiet --filter "label=io.x-k8s.kind.cluster=$CLUSTER")" ]; }
 
 take_kubectl() { # from a container of the node image: the cluster's own version
-	docker cp --quiet "$1:/usr/bin/kubectl" "$bin/kubectl"
+	docker cp --quiet "$1:/usr/bin/kubectl" "$bin/kubectl.new"
+	mv "$bin/kubectl.new" "$bin/kubectl" # whole at any moment: somebody else may be using it
 }
 
 ready_nodes() { kubectl --request-timeout 10s get nodes --no-headers 2>/dev/null | awk '$2 ~ /^Ready(,|$)/' | wc -l; }
@@ -61,7 +62,7 @@ use() {
 		echo "kind-$CLUSTER is there"
 		return
 	fi
-	if [ "$CLUSTER" = ai-agent-test ]; then
+	if [ "${RECREATE:-no}" = yes ]; then
 		recreate "is not whole or not of today's recipe"
 		return
 	fi

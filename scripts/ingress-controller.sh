@@ -14,7 +14,7 @@ if ! docker image inspect "$image" >/dev/null 2>&1; then
 	docker build --quiet --tag "$image" --file "$recipe/Dockerfile" "$context"
 	rm -r "$context"
 fi
-kind load docker-image "$image" --name "$CLUSTER"
+load_image "$image"
 
 crds=$(module sigs.k8s.io/gateway-api Dir)/config/crd/standard
 kubectl apply --server-side -f "$crds"

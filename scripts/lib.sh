@@ -48,6 +48,24 @@ agent_image() {
 	echo "ai-agent:${version//\"/}"
 }
 
+# load_image NAME puts an image of Docker's into each node that has not got it. kind
+# would look by itself, but for crictl, which a node that was built here lacks.
+load_image() {
+	local id nodes node without=()
+	id=$(docker image inspect --format '{{.Id}}' "$1")
+	nodes=$(kind get nodes --name "$CLUSTER")
+	for node in $nodes; do
+		node_has_image "$node" "$id" "$1" || without+=("$node")
+	done
+	[ ${#without[@]} -eq 0 ] || kind load docker-image "$1" --name "$CLUSTER" --nodes "$(IFS=, && echo "${without[*]}")"
+}
+
+# node_has_image NODE ID NAME: the name and the ID are of the same image there.
+node_has_image() {
+	docker exec "$1" ctr --namespace k8s.io images list |
+		awk -v id="$2" -v name="/$3\$" '$1 == id {of_id = $3} $1 ~ name {of_name = $3} END {exit of_id == "" || of_id != of_name}'
+}
+
 # step TITLE ADVICE COMMAND... runs COMMAND with its output in a log, shows how
 # long it takes, and on failure the log's end and the advice.
 step() {

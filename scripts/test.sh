@@ -5,7 +5,7 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 export CLUSTER=ai-agent-test KUBECONFIG=$cache/kubeconfig-test
-"$root/scripts/environment.sh" || exit
+RECREATE=yes "$root/scripts/environment.sh" || exit
 step "test tools" "The Go modules must be reachable." "$root/scripts/tools.sh" test
 step "ingress controller" "The Go modules must be reachable." "$root/scripts/ingress-controller.sh"
 cd "$root"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the tools that go.mod pins into bin/; with the argument "test" also those
-# that only tests run: Helm 4 as bin/helm4, and kube-score.
+# that only tests run: Helm 4 as bin/helm4, kube-score, and validate.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -16,5 +16,6 @@ go build -trimpath -buildvcs=false -v -o bin/ -ldflags "-s -w -X helm.sh/helm/v3
 if [ "${1:-}" = test ]; then
 	go build -trimpath -buildvcs=false -v -ldflags '-s -w' -o bin/helm4 helm.sh/helm/v4/cmd/helm
 	(cd ci/kube-score && go build -buildvcs=false -v -ldflags '-s -w' -o "$bin/" tool)
+	go build -buildvcs=false -v -o bin/validate ./test/validate # not beside the live tests, of which one calls it
 fi
 echo "$(cd bin && echo helm kind staticcheck gotestsum) in bin/"

@@ -26,7 +26,7 @@ const forever = 0
 
 // faultHelp describes --fault.
 const faultHelp = `break the agent for a test: NAME or NAME=DURATION, several allowed.
-hang (answer nothing), exit (after DURATION), slow-start (listen only after DURATION), not-ready,
+hang (answer nothing, not even SIGTERM), exit (after DURATION), slow-start (listen only after DURATION), not-ready,
 burn-cpu (one core), grow-memory (16 MiB a second, kept when DURATION is over); http takes more of them at POST /faults?fault=NAME=DURATION`
 
 var faultKinds = map[string]func(*faults, time.Duration){
@@ -76,6 +76,13 @@ func (f *faults) stall(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// holdOn keeps a hanging agent from its end: SIGTERM does not wake it.
+func (f *faults) holdOn() {
+	for f.hang.Load() {
+		time.Sleep(100 * time.Millisecond)
+	}
 }
 
 func set(flag *atomic.Bool, d time.Duration) {

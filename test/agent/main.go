@@ -10,6 +10,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"os/signal"
 	"syscall"
@@ -134,16 +135,23 @@ func askCommand() *cobra.Command {
 		lines     bool
 	)
 	cmd := &cobra.Command{
-		Use:   "ask TASK",
-		Short: "Send a run to an agent and print its answer as it streams in",
-		Args:  cobra.ExactArgs(1),
+		Use:   "ask TASK...",
+		Short: "Send runs to an agent, one after the other, and print each answer as it streams in",
+		Args:  cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			defer fmt.Println()
 			var answer io.Writer = os.Stdout
 			if lines {
 				answer = lineWriter{os.Stdout}
 			}
-			return ask(cmd.Context(), url, host, runRequest{Task: args[0], MaxTokens: maxTokens}, answer)
+			for _, task := range args {
+				err := ask(cmd.Context(), url, host, runRequest{Task: task, MaxTokens: maxTokens}, answer)
+				fmt.Println()
+				if err != nil {
+					return err
+				}
+				http.DefaultClient.CloseIdleConnections() // the next run is a Service's to place
+			}
+			return nil
 		},
 	}
 	cmd.Flags().StringVar(&url, "url", "http://127.0.0.1:8000", "address of the agent")

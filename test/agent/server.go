@@ -250,6 +250,7 @@ func (s *server) serve(ctx context.Context, listener net.Listener, drainDelay ti
 		slog.Info("draining", "runs", len(s.places), "delay", drainDelay.String())
 		s.draining.Store(true)
 		time.Sleep(drainDelay)
+		s.faults.holdOn()
 	})
 }
 

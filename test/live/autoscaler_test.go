@@ -108,6 +108,9 @@ func TestHPAWithoutBehaviorJumpsAndDrops(t *testing.T) {
 		return nil
 	})
 	assert.Less(t, time.Since(full), busyFor+300*time.Second, "sooner than the window would have it")
+	time.Sleep(time.Minute) // in which four times one would do
+	assert.EqualValues(t, 2, slices.Min(counts(replicas())), "the minimum holds")
+	assert.EqualValues(t, 5, slices.Max(counts(replicas())), "the maximum held")
 }
 
 // full is a release of two or three agents that take and keep more memory than

@@ -2,18 +2,20 @@ package live
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"example.com/ai-agent/test/internal/chart"
 	"example.com/ai-agent/test/internal/cluster"
 )
 
-// What goes wrong says why where the README sends people, and hurts nothing else
-// in the namespace.
+// What goes wrong says why where the chart's NOTES send people, and hurts nothing
+// else in the namespace.
 func TestFaultsSayWhyAndHurtNobodyElse(t *testing.T) {
 	t.Parallel()
 	n := kind.Namespace(t)
@@ -21,25 +23,18 @@ func TestFaultsSayWhyAndHurtNobodyElse(t *testing.T) {
 	t.Run("faults", func(t *testing.T) {
 		for release, tc := range map[string]struct {
 			values chart.Values
-			says   []string // in `kubectl describe pods`
+			says   []string
 		}{
 			"oom":       {chart.Values{"args": `["serve", "--fault=grow-memory"]`, "resources.limits.memory": `"96Mi"`}, []string{"OOMKilled"}},
-			"crash":     {chart.Values{"args": `["serve", "--fault=exit=2s"]`}, []string{"Exit Code:    1", "Back-off restarting failed container"}},
+			"crash":     {chart.Values{"args": `["serve", "--fault=exit=2s"]`}, []string{"Exit Code:    1", "Back-off restarting failed container", `"msg":"fault","name":"exit"`}},
 			"no-image":  {chart.Values{"image.tag": `"9.9.9"`}, []string{"ai-agent:9.9.9", "ErrImagePull"}},
 			"no-secret": {chart.Values{"secret.existingSecret": `"nowhere"`}, []string{"CreateContainerConfigError", `secret "nowhere" not found`}},
 		} {
 			t.Run(release, func(t *testing.T) {
 				t.Parallel()
 				n.InstallBroken(t, release, alone(tc.values))
-				cluster.Eventually(t, "the cause", 3*time.Minute, func() error {
-					out, err := n.Kubectl(t, "describe", "pods", "--selector=app.kubernetes.io/instance="+release)
-					for _, says := range tc.says {
-						if err == nil && !strings.Contains(out, says) {
-							err = fmt.Errorf("kubectl describe pods says nothing of %q", says)
-						}
-					}
-					return err
-				})
+				notes := n.MustHelm(t, "get", "notes", release)
+				cluster.Eventually(t, "the cause", 3*time.Minute, func() error { return explained(t, n, release, notes, tc.says...) })
 			})
 		}
 	})
@@ -55,11 +50,33 @@ func TestQuotaSaysWhy(t *testing.T) {
 	n := kind.Namespace(t)
 	n.MustKubectl(t, "create", "quota", "little", "--hard=requests.memory=300Mi")
 	n.InstallBroken(t, "ai-agent", nil)
-	cluster.Eventually(t, "an event that names the quota", time.Minute, func() error {
-		out, err := n.Kubectl(t, "get", "events")
-		if err == nil && !strings.Contains(out, "exceeded quota: little, requested: requests.memory=512Mi") {
-			err = fmt.Errorf("none among:\n%s", out)
-		}
-		return err
+	notes := n.MustHelm(t, "get", "notes", "ai-agent")
+	cluster.Eventually(t, "the quota as the cause", time.Minute, func() error {
+		return explained(t, n, "ai-agent", notes, "exceeded quota: little, requested: requests.memory=512Mi")
 	})
+}
+
+var advice = regexp.MustCompile(`(?m)^  kubectl (-n \S+ (?:describe|logs|get events) .+)$`)
+
+// explained runs the commands that a release's NOTES give for pods that are not
+// Ready, and reports which of the causes they do not say of this release.
+func explained(t *testing.T, n *cluster.Namespace, release, notes string, causes ...string) error {
+	t.Helper()
+	commands := advice.FindAllStringSubmatch(notes, -1)
+	require.Len(t, commands, 3, notes)
+	said := ""
+	for _, command := range commands {
+		out, _ := n.Kubectl(t, strings.Fields(command[1])...) // logs of what was never restarted are an error
+		for line := range strings.Lines(out) {
+			if strings.Contains(line, release) || !strings.Contains(command[1], "get events") {
+				said += line
+			}
+		}
+	}
+	for _, cause := range causes {
+		if !strings.Contains(said, cause) {
+			return fmt.Errorf("what the NOTES of %s advise says nothing of %q", release, cause)
+		}
+	}
+	return nil
 }

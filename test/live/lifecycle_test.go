@@ -1,11 +1,13 @@
 package live
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -21,28 +23,44 @@ import (
 func TestUninstallLeavesNothing(t *testing.T) {
 	t.Parallel()
 	n := kind.Namespace(t)
-	before := inventory(t, n)
+	var before []string
+	cluster.Eventually(t, "what each namespace has", time.Minute, func() error {
+		before = inventory(t, n)
+		if len(before) != 2 {
+			return fmt.Errorf("not an account and a certificate, but %v", before)
+		}
+		return nil
+	})
 	n.Install(t, "ai-agent", small.With("schedules.a", schedule("@yearly", "")).With("grafanaDashboard.enabled", "true"))
-	during := inventory(t, n)
-	assert.Greater(t, len(during), len(before)+8, "the install brought objects")
+	assert.Greater(t, len(inventory(t, n)), len(before)+8, "control: what the install brought is seen")
 	n.MustHelm(t, "uninstall", "ai-agent", "--wait", "--cascade=foreground", "--timeout=2m")
 	assert.Equal(t, before, inventory(t, n))
 }
 
-// inventory lists every object of the namespace that can be listed, but events and
-// what follows from pods by itself.
+// inventory lists every object of the namespace that can be listed, and those of the
+// whole cluster that are the release's: all but events, and what follows from pods
+// by itself.
 func inventory(t *testing.T, n *cluster.Namespace) []string {
 	t.Helper()
-	kinds := slices.DeleteFunc(strings.Fields(n.MustKubectl(t, "api-resources", "--namespaced", "--verbs=list", "--output=name")), func(kind string) bool {
-		return strings.HasPrefix(kind, "events") || strings.HasPrefix(kind, "pods.metrics") || strings.HasPrefix(kind, "endpoint")
-	})
-	out := n.MustKubectl(t, "get", strings.Join(kinds, ","), "--output=name", "--ignore-not-found")
-	objects := slices.DeleteFunc(strings.Fields(out), func(object string) bool { return !strings.Contains(object, "ai-agent") })
+	list := func(namespaced string, selection ...string) []string {
+		var out string
+		cluster.Eventually(t, "every API, that of metrics too", time.Minute, func() (err error) {
+			out, err = n.Kubectl(t, "api-resources", "--namespaced="+namespaced, "--verbs=list", "--output=name")
+			return err
+		})
+		kinds := slices.DeleteFunc(strings.Fields(out), func(kind string) bool {
+			return strings.HasPrefix(kind, "events") || strings.HasSuffix(kind, ".metrics.k8s.io") || strings.HasPrefix(kind, "endpoint") ||
+				kind == "componentstatuses" // deprecated, and says so among the names
+		})
+		return strings.Fields(n.MustKubectl(t, append([]string{"get", strings.Join(kinds, ","), "--output=name", "--ignore-not-found"}, selection...)...))
+	}
+	objects := append(list("true"), list("false", "--selector=app.kubernetes.io/instance=ai-agent")...)
 	slices.Sort(objects)
 	return objects
 }
 
 // An upgrade that cannot work is taken back, and the release serves all the while.
+// Control: without the flag the broken revision stays.
 func TestFailedUpgradeIsTakenBack(t *testing.T) {
 	t.Parallel()
 	require.NoError(t, repo.UseTools("helm4"))
@@ -53,15 +71,26 @@ func TestFailedUpgradeIsTakenBack(t *testing.T) {
 			out, err := n.RunHelm(t, helm, "install", "ai-agent", chart.Dir(), "--wait", "--set", leanOf(n))
 			require.NoError(t, err, out)
 			before := uids(t, n)
-			out, err = n.RunHelm(t, helm, "upgrade", "ai-agent", chart.Dir(), "--reuse-values", takeBack, "--timeout=30s", "--set", "image.tag=nowhere")
-			require.Error(t, err, out)
-			status, err := n.RunHelm(t, helm, "status", "ai-agent")
-			require.NoError(t, err, status)
-			assert.Contains(t, status, "STATUS: deployed")
-			assert.Contains(t, status, "REVISION: 3", "the rollback is a revision of its own")
+			upgrade := func(flag string) (status, image string) {
+				out, err := n.RunHelm(t, helm, "upgrade", "ai-agent", chart.Dir(), "--reuse-values", flag, "--timeout=30s", "--set", "image.tag=nowhere")
+				require.Error(t, err, out)
+				status, err = n.RunHelm(t, helm, "status", "ai-agent")
+				require.NoError(t, err, status)
+				return status, n.MustKubectl(t, "get", "deployment", "ai-agent", "--output=jsonpath={..image}")
+			}
+
+			client := prober.Start(t, n, prober.Run{URL: serviceURL, Task: "are you there", MaxTokens: 60 * cluster.TokensPerSecond})[0]
+			prober.AwaitWords(t, n, client)
+			status, image := upgrade(takeBack)
+			assert.Contains(t, status, "STATUS: deployed\nREVISION: 3", "the rollback is a revision of its own")
+			assert.Equal(t, prober.Image(t), image)
 			assert.Equal(t, before, uids(t, n), "the old pods never went")
-			_, err = prober.Ask(t, n, prober.Run{URL: serviceURL, Task: "are you there"})
+			_, err = prober.Await(t, n, client)
 			require.NoError(t, err)
+
+			status, image = upgrade("--wait")
+			assert.Contains(t, status, "STATUS: failed\nREVISION: 4")
+			assert.Equal(t, "ai-agent:nowhere", image)
 		})
 	}
 }
@@ -71,28 +100,25 @@ func TestRollbackToTheFirstRevision(t *testing.T) {
 	t.Parallel()
 	n := kind.Namespace(t)
 	n.Install(t, "ai-agent", alone(nil))
-	first, err := n.Helm(t, "get", "manifest", "ai-agent")
-	require.NoError(t, err)
+	first := n.MustHelm(t, "get", "manifest", "ai-agent")
+	portAndModel := func() string {
+		return n.MustKubectl(t, "get", "service/ai-agent-service", "configmap/ai-agent-config", "--output=jsonpath={.items[0].spec.ports[0].port} {.items[1].data.MODEL_NAME}")
+	}
 	n.MustHelm(t, "upgrade", "ai-agent", chart.Dir(), "--reuse-values", "--wait", "--set", "config.MODEL_NAME=other,service.port=8080")
+	assert.Equal(t, "8080 other", portAndModel(), "control: the upgrade is seen")
 	n.MustHelm(t, "rollback", "ai-agent", "1", "--wait")
-	again, err := n.Helm(t, "get", "manifest", "ai-agent")
-	require.NoError(t, err)
-	assert.Equal(t, first, again)
-	service, err := n.Client.CoreV1().Services(n.Name).Get(t.Context(), "ai-agent-service", metav1.GetOptions{})
-	require.NoError(t, err)
-	assert.EqualValues(t, 80, service.Spec.Ports[0].Port)
-	config, err := n.Client.CoreV1().ConfigMaps(n.Name).Get(t.Context(), "ai-agent-config", metav1.GetOptions{})
-	require.NoError(t, err)
-	assert.Equal(t, "gpt-4o-mini", config.Data["MODEL_NAME"])
+	assert.Equal(t, first, n.MustHelm(t, "get", "manifest", "ai-agent"))
+	assert.Equal(t, "80 gpt-4o-mini", portAndModel())
 }
 
 // Two releases share a namespace, and neither serves with the other's pods. The
-// second has the longest name that helm takes.
+// second has the longest name that helm takes. Control: a Service that selects the
+// chart's pods, but not the release's, has both.
 func TestTwoReleasesInOneNamespace(t *testing.T) {
 	t.Parallel()
 	n := kind.Namespace(t)
 	long := strings.Repeat("a", 53)
-	n.Install(t, "ai-agent", two)
+	n.Install(t, "ai-agent", alone(nil))
 	n.Install(t, long, alone(nil))
 	for release, service := range map[string]string{"ai-agent": "ai-agent-service", long: long + "-service"} {
 		slices, err := n.Client.DiscoveryV1().EndpointSlices(n.Name).List(t.Context(), metav1.ListOptions{LabelSelector: "kubernetes.io/service-name=" + service})
@@ -109,6 +135,8 @@ func TestTwoReleasesInOneNamespace(t *testing.T) {
 		}
 		assert.ElementsMatch(t, pods, targets, release)
 	}
+	n.MustKubectl(t, "patch", "service", "ai-agent-service", "--type=json", "--patch", `[{"op": "remove", "path": "/spec/selector/app.kubernetes.io~1instance"}]`)
+	cluster.Eventually(t, "an endpoint of each release", time.Minute, func() error { return endpoints(t, n, 2) })
 }
 
 // The chart as a part of another one.
@@ -127,7 +155,7 @@ dependencies:
 	n := kind.Namespace(t)
 	n.MustHelm(t, "install", "shop", parent, "--wait", "--set", "global.region=eu",
 		"--set", "ai-agent."+strings.ReplaceAll(leanOf(n), ",", ",ai-agent."))
-	assert.Len(t, n.Pods(t, "shop"), 2)
+	assert.Len(t, n.Pods(t, "shop"), 1)
 	_, err := prober.Ask(t, n, prober.Run{URL: "http://shop-ai-agent-service", Task: "are you there"})
 	require.NoError(t, err)
 }

@@ -18,53 +18,67 @@ import (
 	"example.com/ai-agent/test/internal/prober"
 )
 
-// Each pod is on a worker of its own; so a worker that is lost, as by a power cut,
-// takes one out of the Service, and the others go on answering. When it is back, so
-// is its pod. Not parallel: it takes every test's pods.
+// Each pod is on a worker of its own, even where one has more room than the others;
+// so a worker that is lost, as by a power cut, takes one out of the Service, and the
+// others go on answering. When it is back, so is its pod. Control: without the
+// chart's placement all pods crowd where the room is, and that worker takes them all.
+// Not parallel: it takes every test's pods.
 func TestSpreadPodsOutliveALostWorker(t *testing.T) {
 	n := kind.Namespace(t, cluster.Model)
 	n.MustKubectl(t, "rollout", "status", "deployment/llm", "--timeout=2m")
-	n.Install(t, "ai-agent", three)
-	assert.Len(t, nodesOf(t, n), 3)
 	model, err := n.Client.CoreV1().Pods(n.Name).List(t.Context(), metav1.ListOptions{LabelSelector: "app=llm"})
 	require.NoError(t, err)
 	kept := model.Items[0].Spec.NodeName
-	lost := workers(t)[0]
-	if lost == kept {
-		lost = workers(t)[1]
+	full := slices.DeleteFunc(workers(t), func(worker string) bool { return worker == kept })
+	lost := full[0]
+	full[0] = kept
+	for i, worker := range full {
+		n.Install(t, fmt.Sprint("filler-", i), alone(chart.Values{"nodeSelector": fmt.Sprintf(`{"kubernetes.io/hostname": %q}`, worker), "resources.requests.cpu": `"1"`}))
 	}
+	n.Install(t, "crowd", three.And(chart.Values{
+		"affinity":                  `{"nodeAffinity": {}}`,
+		"topologySpreadConstraints": `[{"maxSkew": 1, "topologyKey": "kubernetes.io/os", "whenUnsatisfiable": "ScheduleAnyway"}]`,
+	}))
+	n.Install(t, "ai-agent", three)
+	assert.Equal(t, []string{lost}, nodesOf(t, n, "crowd"))
+	assert.Len(t, nodesOf(t, n, "ai-agent"), 3)
+
 	docker := func(command string) {
 		out, err := exec.CommandContext(context.Background(), "docker", command, lost).CombinedOutput() // a node of kind's is a container
 		require.NoError(t, err, string(out))
 	}
-	t.Cleanup(func() {
+	back := func() {
 		docker("start")
 		cluster.Eventually(t, "the worker's return", 3*time.Minute, func() error { return nodeReady(lost) })
-	})
+	}
+	t.Cleanup(back)
 	docker("kill")
 	cluster.Eventually(t, "two endpoints", 2*time.Minute, func() error { return endpoints(t, n, 2) })
+	cluster.Eventually(t, "none of the crowd", time.Minute, func() error { return endpointsOf(t, n, "crowd-ai-agent-service", 0) })
 	answer, err := prober.Ask(t, n, prober.Run{Node: kept, URL: serviceURL, Task: "is one left"})
 	require.NoError(t, err)
 	assert.Contains(t, answer, "is one left")
 
-	docker("start")
-	cluster.Eventually(t, "the worker's return", 3*time.Minute, func() error { return nodeReady(lost) })
+	back()
 	cluster.Eventually(t, "three endpoints", 3*time.Minute, func() error { return endpoints(t, n, 3) })
+	cluster.Eventually(t, "every other Deployment's return", 3*time.Minute, allAvailable)
 }
 
 // three is a release of as many pods as there are workers.
 var three = two.With("replicaCount", "3")
 
-// Control: with the chart's placement replaced by a liking for one worker, all
-// pods crowd there. Not parallel: a drain leaves two.
-func TestPodsCrowdWithoutSpread(t *testing.T) {
-	n := kind.Namespace(t)
-	n.Install(t, "ai-agent", three.And(chart.Values{
-		"affinity": fmt.Sprintf(`{"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 100, "preference":
-			{"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In", "values": [%q]}]}}]}}`, workers(t)[0]),
-		"topologySpreadConstraints": `[{"maxSkew": 1, "topologyKey": "kubernetes.io/os", "whenUnsatisfiable": "ScheduleAnyway"}]`,
-	}))
-	assert.Len(t, nodesOf(t, n), 1)
+// allAvailable reports whether every Deployment of the cluster has its pods.
+func allAvailable() error {
+	deployments, err := kind.Client.AppsV1().Deployments("").List(context.Background(), metav1.ListOptions{})
+	if err != nil {
+		return err
+	}
+	for _, deployment := range deployments.Items {
+		if deployment.Status.AvailableReplicas < *deployment.Spec.Replicas {
+			return fmt.Errorf("%s/%s: %d of %d pods", deployment.Namespace, deployment.Name, deployment.Status.AvailableReplicas, *deployment.Spec.Replicas)
+		}
+	}
+	return nil
 }
 
 func nodeReady(name string) error {
@@ -92,11 +106,11 @@ func workers(t *testing.T) []string {
 	return names
 }
 
-// nodesOf names the nodes that have a pod of the release, each once.
-func nodesOf(t *testing.T, n *cluster.Namespace) []string {
+// nodesOf names the nodes that have a pod of a release, each once.
+func nodesOf(t *testing.T, n *cluster.Namespace, release string) []string {
 	t.Helper()
 	var nodes []string
-	for _, pod := range n.Pods(t, "ai-agent") {
+	for _, pod := range n.Pods(t, release) {
 		nodes = append(nodes, pod.Spec.NodeName)
 	}
 	slices.Sort(nodes)

@@ -70,7 +70,7 @@ func TestChangedConfigIsUnseenWithoutChecksum(t *testing.T) {
 func changeConfig(t *testing.T, folder string) (*cluster.Namespace, []types.UID) {
 	t.Helper()
 	n := kind.Namespace(t)
-	n.MustHelm(t, "install", "ai-agent", folder, "--wait", "--set", lean+",autoscaling.enabled=false,replicaCount=1,podDisruptionBudget.enabled=false")
+	n.MustHelm(t, "install", "ai-agent", folder, "--wait", "--set", lean)
 	before := uids(t, n)
 	n.MustHelm(t, "upgrade", "ai-agent", folder, "--reuse-values", "--wait", "--set", "config.CHANGED=yes")
 	return n, before

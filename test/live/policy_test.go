@@ -33,9 +33,7 @@ func TestPolicyTruthTable(t *testing.T) {
 	t.Parallel()
 	kind.Outside(t, prober.Image(t), []string{publicAddress, metadataAddress}, "443", "8443", "80")
 	players := newPlayers(t)
-	players.home.Install(t, "ai-agent", connected.And(chart.Values{
-		"autoscaling.enabled": "false",
-		"replicaCount":        "2",
+	players.home.Install(t, "ai-agent", connected.And(one).And(chart.Values{
 		"networkPolicy.ingress.from": fmt.Sprintf(
 			`[{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": %q}}}]`, players.peer.Name),
 	}))
@@ -53,6 +51,7 @@ func TestPolicyTruthTable(t *testing.T) {
 			metadataAddress + ":443":    false,
 			metadataAddress + ":80":     false,
 			players.address["home"]:     false,
+			players.address["peer"]:     false,
 			players.address["stranger"]: false,
 		},
 		"home":     {players.agent(): false, "redis-service:6379": true},
@@ -65,7 +64,7 @@ func TestPolicyTruthTable(t *testing.T) {
 		"agent": {
 			"redis-service:6379": true, publicAddress + ":8443": true, metadataAddress + ":80": true, metadataAddress + ":443": true,
 			"kube-dns.kube-system:9153": true, "kubernetes.default:443": true,
-			players.address["home"]: true, players.address["stranger"]: true,
+			players.address["home"]: true, players.address["peer"]: true, players.address["stranger"]: true,
 		},
 		"home": {players.agent(): true}, "stranger": {players.agent(): true}, "peer": {players.agent(): true},
 	})

@@ -74,6 +74,23 @@ func TestHungAgentIsRestarted(t *testing.T) {
 	cluster.Eventually(t, "a Ready pod again", time.Minute, func() error { return ready(t, n, 1) })
 }
 
+// Control: without the probe's own grace it waits for the pod's.
+func TestHungAgentWaitsWithoutTheProbesGrace(t *testing.T) {
+	t.Parallel()
+	n := kind.Namespace(t)
+	n.Install(t, "ai-agent", alone(hanging).With("livenessProbe.terminationGracePeriodSeconds", "null"))
+	hang(t, n)
+	cluster.Eventually(t, "a container that is told to end", time.Minute, func() error {
+		events, err := n.Client.CoreV1().Events(n.Name).List(t.Context(), metav1.ListOptions{FieldSelector: "reason=Killing"})
+		if err == nil && len(events.Items) == 0 {
+			err = errors.New("none")
+		}
+		return err
+	})
+	time.Sleep(hungFor + 20*time.Second) // in which the other one was restarted
+	assert.Zero(t, restarts(n.Pods(t, "ai-agent")[0]))
+}
+
 // Control: without a liveness probe it hangs on.
 func TestHungAgentHangsOnWithoutLiveness(t *testing.T) {
 	t.Parallel()
@@ -96,20 +113,20 @@ func hang(t *testing.T, n *cluster.Namespace) time.Time {
 	return time.Now()
 }
 
-// A lost dependency takes the pods out of the Service within 40 s and restarts
-// none; when it is back, so are they.
+// A lost dependency takes a pod out of the Service within 40 s and does not restart
+// it; when it is back, so is the pod.
 func TestLostDependencyTakesPodsOut(t *testing.T) {
 	t.Parallel()
 	for _, server := range []string{cluster.Redis, cluster.Postgres} {
 		t.Run(server, func(t *testing.T) {
 			t.Parallel()
 			n := kind.Namespace(t, server)
-			n.Install(t, "ai-agent", connected)
+			n.Install(t, "ai-agent", connected.And(one))
 			lost := lose(t, n, server)
 			cluster.Eventually(t, "no endpoint", 40*time.Second, func() error { return endpoints(t, n, 0) })
 			t.Logf("from the loss of %s to no endpoint: %s", server, time.Since(lost))
 			n.MustKubectl(t, "scale", "deployment", server, "--replicas=1")
-			cluster.Eventually(t, "two endpoints again", 90*time.Second, func() error { return endpoints(t, n, 2) })
+			cluster.Eventually(t, "an endpoint again", 90*time.Second, func() error { return endpoints(t, n, 1) })
 			for _, pod := range n.Pods(t, "ai-agent") {
 				assert.Zero(t, restarts(pod))
 			}
@@ -117,18 +134,18 @@ func TestLostDependencyTakesPodsOut(t *testing.T) {
 	}
 }
 
-// Control: readiness that asks only the process sends traffic to pods that
+// Control: readiness that asks only the process sends traffic to a pod that
 // cannot answer.
 func TestLostDependencyGoesUnseenWithoutReadiness(t *testing.T) {
 	t.Parallel()
 	n := kind.Namespace(t, cluster.Redis)
-	n.Install(t, "ai-agent", connected.With("readinessProbe.httpGet.path", `"/health"`))
+	n.Install(t, "ai-agent", connected.And(one).With("readinessProbe.httpGet.path", `"/health"`))
 	lose(t, n, cluster.Redis)
 	time.Sleep(45 * time.Second) // longer than the others were given
-	require.NoError(t, endpoints(t, n, 2))
+	require.NoError(t, endpoints(t, n, 1))
 }
 
-// lose takes a server away, at once and not at its leave, and returns when.
+// lose takes a server away and returns when it was gone: until then it may serve on.
 func lose(t *testing.T, n *cluster.Namespace, server string) time.Time {
 	t.Helper()
 	n.MustKubectl(t, "scale", "deployment", server, "--replicas=0")
@@ -136,10 +153,15 @@ func lose(t *testing.T, n *cluster.Namespace, server string) time.Time {
 	return time.Now()
 }
 
-// endpoints reports whether the Service has so many ready endpoints.
+// endpoints reports whether the agent's Service has so many ready endpoints.
 func endpoints(t *testing.T, n *cluster.Namespace, want int) error {
 	t.Helper()
-	slices, err := n.Client.DiscoveryV1().EndpointSlices(n.Name).List(t.Context(), metav1.ListOptions{LabelSelector: "kubernetes.io/service-name=ai-agent-service"})
+	return endpointsOf(t, n, "ai-agent-service", want)
+}
+
+func endpointsOf(t *testing.T, n *cluster.Namespace, service string, want int) error {
+	t.Helper()
+	slices, err := n.Client.DiscoveryV1().EndpointSlices(n.Name).List(t.Context(), metav1.ListOptions{LabelSelector: "kubernetes.io/service-name=" + service})
 	require.NoError(t, err)
 	have := 0
 	for _, slice := range slices.Items {

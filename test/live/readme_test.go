@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"k8s.io/client-go/tools/clientcmd"
 
 	"example.com/ai-agent/test/internal/prober"
 	"example.com/ai-agent/test/internal/repo"
@@ -26,15 +27,17 @@ var notRun = map[string]string{
 	"make down":                                  "it takes the cluster away; CI runs it by itself",
 	"make lint":                                  "CI runs it by itself",
 	"make bench":                                 "it measures, which takes a machine of its own",
-	"make mutate":                                "it takes twenty minutes",
+	"make mutate":                                "it takes ten minutes",
 	"make generate":                              "it loads five versions of Kubernetes; TestDerivedFilesAreCurrent compares what it makes",
+	"go mod edit -module":                        "it renames the module, to publish it",
 	"go test ./test/live -run TestDefaults":      "it would take this run's namespaces for those of an aborted one",
 	"go run example.com/ai-agent/test/validate@v0.2.0 --chart ai-agent-0.2.0.tgz my.yaml": "TestByVersion runs it, from a module proxy",
 }
 
 // Every command of the README works, in its order and in one shell, and prints
-// what the README shows. Not parallel: `make up` is the whole machine's work.
+// what the README shows.
 func TestReadme(t *testing.T) {
+	t.Parallel()
 	if kind.Name() != "ai-agent-test" {
 		t.Skip("it installs and uninstalls what a user may have in the cluster " + kind.Name() + ": `make test` runs it in one of its own")
 	}
@@ -50,7 +53,13 @@ func TestReadme(t *testing.T) {
 	secrets := filepath.Join(t.TempDir(), ".env.production")
 	require.NoError(t, os.WriteFile(secrets, []byte("OPENAI_API_KEY=sk-test\n"), 0o600))
 	removeReadersOwn(t) // of an aborted run
-	t.Cleanup(func() { removeReadersOwn(t) })
+	t.Cleanup(func() {
+		if t.Failed() {
+			kind.Existing("default").Keep(t)
+			kind.Existing("agents").Keep(t)
+		}
+		removeReadersOwn(t)
+	})
 	repository, tag, _ := strings.Cut(prober.Image(t), ":")
 	// What a reader puts in the place of an example.
 	own := strings.NewReplacer("registry.example.com/team/agent", repository, "image.tag=1.2.3", "image.tag="+tag, ".env.production", secrets)
@@ -83,7 +92,7 @@ type command struct {
 	prints string // what the README shows of its output, with … for what is left out
 }
 
-var inline = regexp.MustCompile("`((?:[A-Z_]+=\\S+ )*(?:make|kubectl|helm|go run|go test|bin/[a-z]+) [^`]+)`")
+var inline = regexp.MustCompile("`((?:[A-Z_]+=\\S+ )*(?:make|kubectl|helm|go run|go test|go mod|bin/[a-z]+) [^`]+)`")
 
 // commandsOf returns what a page tells its reader to run, each once: in blocks of
 // sh, after a "$" in other blocks, and in the text.
@@ -141,9 +150,19 @@ func shell(t *testing.T, commands []command, own *strings.Replacer) ([]string, e
 	bash := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", script.String())
 	bash.Dir = repo.Path()
 	path := strings.ReplaceAll(os.Getenv("PATH"), repo.Path("bin")+":", "") // the README says itself to add it
-	bash.Env = append(os.Environ(), "PATH="+path, "CLUSTER="+kind.Name(), "OPENAI_API_KEY=", "OPENAI_BASE_URL=")
+	bash.Env = append(os.Environ(), "PATH="+path, "KUBECONFIG="+ownKubeconfig(t), "CLUSTER="+kind.Name(), "OPENAI_API_KEY=", "OPENAI_BASE_URL=")
 	out, err := bash.CombinedOutput()
 	return strings.Split(string(out), mark)[1:], err
+}
+
+// ownKubeconfig copies the kubeconfig: `make up` writes it, while other tests read.
+func ownKubeconfig(t *testing.T) string {
+	t.Helper()
+	config, err := clientcmd.NewDefaultClientConfigLoadingRules().Load()
+	require.NoError(t, err)
+	file := filepath.Join(t.TempDir(), "kubeconfig")
+	require.NoError(t, clientcmd.WriteToFile(*config, file))
+	return file
 }
 
 // words is a text with every white space the same.

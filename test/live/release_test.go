@@ -17,28 +17,29 @@ import (
 )
 
 // connected keeps a release out of the way of those that run beside it; small does
-// without Redis and PostgreSQL too, and lean is the same for helm's --set.
+// without Redis and PostgreSQL too.
 var (
 	connected = chart.Values{"resources.requests.cpu": `"50m"`, "resources.requests.memory": `"64Mi"`}
 	small     = connected.And(chart.Values{"config.REDIS_URL": `""`, "config.DATABASE_URL": `""`})
 	two       = small.And(chart.Values{"autoscaling.enabled": "false", "replicaCount": "2"})
+	one       = chart.Values{"autoscaling.enabled": "false", "replicaCount": "1", "podDisruptionBudget.enabled": "false"}
 )
+
+// alone is a release of one small pod.
+func alone(values chart.Values) chart.Values { return small.And(one).And(values) }
+
+// lean is the same for helm's --set.
+const lean = "resources.requests.cpu=50m,resources.requests.memory=64Mi,config.REDIS_URL=,config.DATABASE_URL=," +
+	"autoscaling.enabled=false,replicaCount=1,podDisruptionBudget.enabled=false"
 
 // leanOf is lean with the shared model, for a test that asks for runs.
 func leanOf(n *cluster.Namespace) string { return lean + ",config.OPENAI_BASE_URL=" + n.ModelURL() }
-
-// alone is a release of one small pod.
-func alone(values chart.Values) chart.Values {
-	return two.And(chart.Values{"replicaCount": "1", "podDisruptionBudget.enabled": "false"}).And(values)
-}
-
-const lean = "resources.requests.cpu=50m,resources.requests.memory=64Mi,config.REDIS_URL=,config.DATABASE_URL="
 
 // `helm test` in a namespace that enforces "restricted": service, config, policy.
 func TestHelmTest(t *testing.T) {
 	t.Parallel()
 	n := kind.Namespace(t)
-	n.Install(t, "ai-agent", connected)
+	n.Install(t, "ai-agent", connected.And(one))
 	out := n.MustHelm(t, "test", "ai-agent")
 	assert.Equal(t, 3, strings.Count(out, "Phase:          Succeeded"), out)
 

@@ -85,22 +85,31 @@ func TestSchedules(t *testing.T) {
 	log, err := n.Client.CoreV1().Pods(n.Name).GetLogs(podsOf(t, n, first)[0].Name, &corev1.PodLogOptions{}).DoRaw(t.Context())
 	require.NoError(t, err)
 	assert.Contains(t, string(log), "You asked: say hello")
+	var next batchv1.Job
 	cluster.Eventually(t, "the next short run in its place", 3*time.Minute, func() error {
-		if left := jobs("short"); len(left) != 1 || left[0].UID == first.UID {
+		left := jobs("short")
+		if len(left) != 1 || left[0].UID == first.UID {
 			return fmt.Errorf("%d Jobs, or still the first one", len(left))
 		}
+		next = left[0]
 		return nil
 	})
+	for _, job := range []batchv1.Job{first, next} {
+		due, err := time.Parse(time.RFC3339, job.Annotations[batchv1.CronJobScheduledTimestampAnnotation])
+		require.NoError(t, err)
+		assert.Zero(t, due.Second(), "due at a whole minute")
+		assert.Less(t, job.CreationTimestamp.Sub(due), 30*time.Second, "and on time")
+	}
 
 	cluster.Eventually(t, "the end of an endless run", 5*time.Minute, func() error {
 		for _, job := range jobs("endless") {
 			for _, condition := range job.Status.Conditions {
-				if condition.Type == batchv1.JobFailed && condition.Reason == batchv1.JobReasonDeadlineExceeded {
+				if condition.Type == batchv1.JobFailed && condition.Reason == batchv1.JobReasonDeadlineExceeded && len(podsOf(t, n, job)) == 0 {
 					return nil
 				}
 			}
 		}
-		return errors.New("no Job failed by its deadline")
+		return errors.New("no Job failed by its deadline and left no pod")
 	})
 	assert.EqualValues(t, 1, most["ai-agent-alone"], "runs at once where that is forbidden")
 	assert.Greater(t, most["ai-agent-beside"], int32(1), "control: where it is allowed, the same runs overlap")

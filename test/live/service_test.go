@@ -2,7 +2,6 @@ package live
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,8 +14,8 @@ import (
 	"example.com/ai-agent/test/internal/prober"
 )
 
-// asked is how many runs are asked for at once. That one of two pods gets none of
-// them by chance happens once in 2^11.
+// asked is how many runs are asked for. That one of two pods gets none of them by
+// chance happens once in 2^11.
 const asked = 12
 
 // The Service spreads runs over every pod, for a client of another namespace too.
@@ -53,12 +52,9 @@ func TestServiceSpreadsRuns(t *testing.T) {
 func askMany(t *testing.T, n, from *cluster.Namespace) map[string]int {
 	t.Helper()
 	before := started(t, n)
-	run := prober.Run{URL: serviceURL + "." + n.Name, Task: "from far away", MaxTokens: 5}
-	for _, client := range prober.Start(t, from, slices.Repeat([]prober.Run{run}, asked)...) {
-		answer, err := prober.Await(t, from, client)
-		require.NoError(t, err)
-		assert.Equal(t, "You asked: from far away", answer)
-	}
+	answers, err := prober.Ask(t, from, prober.Run{URL: serviceURL + "." + n.Name, Task: "from far away", Times: asked, MaxTokens: 5})
+	require.NoError(t, err)
+	assert.Equal(t, asked, strings.Count(answers, "You asked: from far away"))
 	counts := started(t, n)
 	for pod := range counts {
 		counts[pod] -= before[pod]

@@ -19,8 +19,8 @@ import (
 	"example.com/ai-agent/test/internal/repo"
 )
 
-// off is a release of three busy pods with no autoscaler.
-const off = lean + ",autoscaling.enabled=false,replicaCount=3,args={serve,--fault=burn-cpu},resources.requests.cpu=20m,resources.limits.cpu=60m"
+// off is a release of three pods with no autoscaler, busy long enough for one to see.
+const off = lean + ",replicaCount=3,args={serve,--fault=burn-cpu=2m},resources.requests.cpu=20m,resources.limits.cpu=60m"
 
 // Switching the autoscaler on takes no pod away, nor does an upgrade of a
 // release that it has scaled: with Helm 3, and with Helm 4, which applies on the
@@ -44,7 +44,7 @@ func TestUpgradeKeepsTheAutoscalersPods(t *testing.T) {
 				}
 				return nil
 			})
-			out, err = n.RunHelm(t, helm, "upgrade", "ai-agent", chart.Dir(), "--reuse-values", "--wait", "--set", "config.LOG_LEVEL=DEBUG")
+			out, err = n.RunHelm(t, helm, "upgrade", "ai-agent", chart.Dir(), "--reuse-values", "--wait", "--set", "args={serve}") // idle ones
 			require.NoError(t, err, out)
 			seen := counts(replicas()) // also of what the upgrade just did
 			assert.Equal(t, []int32{3, 4}, seen)

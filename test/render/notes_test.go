@@ -19,6 +19,8 @@ func TestNotes(t *testing.T) {
 	assert.Contains(t, plain, "--wait --timeout 19m")
 	assert.Contains(t, plain, "has 330 s to finish them")
 	assert.Contains(t, plain, "get hpa ai-agent-hpa --watch")
+	assert.Contains(t, plain, "describe pods -l app.kubernetes.io/instance=ai-agent\n")
+	assert.Contains(t, plain, "logs -l app.kubernetes.io/instance=ai-agent --previous\n")
 	assert.NotContains(t, plain, "WARNING")
 
 	for name, tc := range map[string]struct {

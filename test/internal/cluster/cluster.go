@@ -34,8 +34,8 @@ import (
 // testNamespaces selects the namespaces that tests made.
 const testNamespaces = "ai-agent/made-by=live-test"
 
-// poll is how often a condition is looked at.
-const poll = time.Second
+// poll is how often a condition is looked at: each look is CPU that pods want.
+const poll = 2 * time.Second
 
 // Cluster is a running cluster.
 type Cluster struct {
@@ -120,6 +120,9 @@ func (n *Namespace) Drain(t *testing.T, node string) string {
 // own is a label of this namespace's agents alone.
 func (n *Namespace) own() string { return "ai-agent/namespace=" + n.Name }
 
+// Existing is a namespace that is nobody's own.
+func (c *Cluster) Existing(name string) *Namespace { return &Namespace{Cluster: c, Name: name} }
+
 // Namespace is a namespace of one test's own.
 type Namespace struct {
 	*Cluster
@@ -158,15 +161,16 @@ func (c *Cluster) createNamespace(ctx context.Context) (string, error) {
 func (n *Namespace) remove(t *testing.T) {
 	ctx := context.Background() // the test's own has ended
 	if t.Failed() {
-		n.keep(t, ctx)
+		n.Keep(t)
 	}
 	if err := n.Client.CoreV1().Namespaces().Delete(ctx, n.Name, metav1.DeleteOptions{}); err != nil {
 		t.Errorf("removing namespace %s: %v", n.Name, err)
 	}
 }
 
-// keep writes what the namespace looks like into a folder named for the test.
-func (n *Namespace) keep(t *testing.T, ctx context.Context) {
+// Keep writes what the namespace looks like into a folder named for the test.
+func (n *Namespace) Keep(t *testing.T) {
+	ctx := context.Background() // the test's own may have ended
 	folder := repo.Path(".cache", "artifacts", regexp.MustCompile(`[^\w.-]+`).ReplaceAllString(t.Name(), "_"), n.Name)
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		t.Log(err)
@@ -218,7 +222,8 @@ func (n *Namespace) install(t *testing.T, release string, values chart.Values, a
 		KubectlOptions: n.kubectl(),
 		Logger:         logger.Discard,
 		SetJSONValues:  n.config.And(values).With("podLabels", fmt.Sprintf(`{%q: %q}`, label, value)),
-		ExtraArgs:      map[string][]string{"install": args},
+		// The server validates too; to do so before takes a third of an install's CPU.
+		ExtraArgs: map[string][]string{"install": append(args, "--disable-openapi-validation")},
 	}, chart.Dir(), release)
 }
 

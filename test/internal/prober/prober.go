@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -44,7 +45,8 @@ type Run struct {
 	URL       string // of the agent, or of a proxy in front of it
 	Host      string // that the proxy knows the agent by; empty without one
 	Task      string
-	MaxTokens int  // length of the answer; 0 is a few words
+	Times     int  // how often the client asks, one run after the other; 0 is once
+	MaxTokens int  // length of an answer; 0 is a few words
 	Settled   bool // the policies on the way there know the client: a proxy's do
 }
 
@@ -57,8 +59,9 @@ func Start(t *testing.T, n *cluster.Namespace, runs ...Run) []Client {
 	t.Helper()
 	var containers []corev1.Container
 	for i, run := range runs {
-		containers = append(containers, container(t, fmt.Sprint("run-", i), "ask", "--lines",
-			"--url", run.URL, "--host", run.Host, "--max-tokens", strconv.Itoa(cmp.Or(run.MaxTokens, 15)), run.Task))
+		args := []string{"ask", "--lines", "--url", run.URL, "--host", run.Host, "--max-tokens", strconv.Itoa(cmp.Or(run.MaxTokens, 15))}
+		args = append(args, slices.Repeat([]string{run.Task}, cmp.Or(run.Times, 1))...)
+		containers = append(containers, container(t, fmt.Sprint("run-", i), args...))
 	}
 	asking := pod(runs[0].Node, containers...)
 	if !runs[0].Settled { // a new pod's address takes a moment to reach the agent's NetworkPolicy
@@ -75,7 +78,7 @@ func Start(t *testing.T, n *cluster.Namespace, runs ...Run) []Client {
 	return clients
 }
 
-// Await waits for a client that Start started and returns the streamed answer.
+// Await waits for a client that Start started and returns what was streamed.
 // The error is the client's, that is, what it wrote before it failed.
 func Await(t *testing.T, n *cluster.Namespace, client Client) (string, error) {
 	t.Helper()
