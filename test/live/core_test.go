@@ -86,7 +86,7 @@ func TestDefaults(t *testing.T) {
 func TestNotReadyGetsNoTraffic(t *testing.T) {
 	t.Parallel()
 	n := kind.Namespace(t)
-	n.InstallBroken(t, "ai-agent", alone(chart.Values{
+	n.InstallNoWait(t, "ai-agent", alone(chart.Values{
 		"args":                  `["serve", "--fault=not-ready"]`,
 		"networkPolicy.enabled": "false", // a refusal must be the Service's, not the policy's
 	}))
@@ -136,7 +136,7 @@ func TestHPASeesABusyAgent(t *testing.T) {
 func TestRestrictedIsEnforced(t *testing.T) {
 	t.Parallel()
 	n := kind.Namespace(t)
-	n.InstallBroken(t, "ai-agent", alone(chart.Values{"securityContext": "null"}))
+	n.InstallNoWait(t, "ai-agent", alone(chart.Values{"securityContext": "null"}))
 	cluster.Eventually(t, "an event that says so", time.Minute, func() error {
 		events, err := n.Client.CoreV1().Events(n.Name).List(t.Context(), metav1.ListOptions{FieldSelector: "reason=FailedCreate"})
 		if err != nil {

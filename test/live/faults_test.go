@@ -32,7 +32,7 @@ func TestFaultsSayWhyAndHurtNobodyElse(t *testing.T) {
 		} {
 			t.Run(release, func(t *testing.T) {
 				t.Parallel()
-				n.InstallBroken(t, release, alone(tc.values))
+				n.InstallNoWait(t, release, alone(tc.values))
 				notes := n.MustHelm(t, "get", "notes", release)
 				cluster.Eventually(t, "the cause", 3*time.Minute, func() error { return explained(t, n, release, notes, tc.says...) })
 			})
@@ -49,7 +49,7 @@ func TestQuotaSaysWhy(t *testing.T) {
 	t.Parallel()
 	n := kind.Namespace(t)
 	n.MustKubectl(t, "create", "quota", "little", "--hard=requests.memory=300Mi")
-	n.InstallBroken(t, "ai-agent", nil)
+	n.InstallNoWait(t, "ai-agent", nil)
 	notes := n.MustHelm(t, "get", "notes", "ai-agent")
 	cluster.Eventually(t, "the quota as the cause", time.Minute, func() error {
 		return explained(t, n, "ai-agent", notes, "exceeded quota: little, requested: requests.memory=512Mi")

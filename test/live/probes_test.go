@@ -32,7 +32,7 @@ func TestSlowStartIsLetBe(t *testing.T) {
 func TestTooSlowStartIsRestarted(t *testing.T) {
 	t.Parallel()
 	n := kind.Namespace(t)
-	n.InstallBroken(t, "ai-agent", alone(chart.Values{"args": `["serve", "--fault=slow-start=40s"]`, "startupProbe.failureThreshold": "10"}))
+	n.InstallNoWait(t, "ai-agent", alone(chart.Values{"args": `["serve", "--fault=slow-start=40s"]`, "startupProbe.failureThreshold": "10"}))
 	cluster.Eventually(t, "a restart", 90*time.Second, func() error {
 		for _, pod := range n.Pods(t, "ai-agent") {
 			require.False(t, isReady(pod))

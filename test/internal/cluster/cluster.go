@@ -209,8 +209,8 @@ func (n *Namespace) Install(t *testing.T, release string, values chart.Values) {
 	n.install(t, release, values, "--wait", "--timeout=3m")
 }
 
-// InstallBroken installs a release that is not meant to become Ready.
-func (n *Namespace) InstallBroken(t *testing.T, release string, values chart.Values) {
+// InstallNoWait installs a release that need not become Ready.
+func (n *Namespace) InstallNoWait(t *testing.T, release string, values chart.Values) {
 	t.Helper()
 	n.install(t, release, values)
 }
