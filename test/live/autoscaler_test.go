@@ -22,12 +22,12 @@ import (
 const busyFor = 120 * time.Second
 
 // busy is a release of two to five agents that are busy at first. Their limit is
-// three times their request, so that the autoscaler reads much even where the
+// more than twice their request, so that the autoscaler reads much even where the
 // machine has little to give; and it is small, for two cores have all tests, but
 // not so small that what an idle agent takes would count.
 var busy = small.And(chart.Values{
 	"args": fmt.Sprintf(`["serve", "--fault=burn-cpu=%s"]`, busyFor), "autoscaling.maxReplicas": "5",
-	"resources.requests.cpu": `"20m"`, "resources.limits.cpu": `"60m"`,
+	"resources.requests.cpu": `"15m"`, "resources.limits.cpu": `"40m"`,
 })
 
 // jitter leaves a watch's clock its due: what is seen is seen a little later.

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -138,16 +137,7 @@ func TestRestrictedIsEnforced(t *testing.T) {
 	n := kind.Namespace(t)
 	n.InstallNoWait(t, "ai-agent", alone(chart.Values{"securityContext": "null"}))
 	cluster.Eventually(t, "an event that says so", time.Minute, func() error {
-		events, err := n.Client.CoreV1().Events(n.Name).List(t.Context(), metav1.ListOptions{FieldSelector: "reason=FailedCreate"})
-		if err != nil {
-			return err
-		}
-		for _, event := range events.Items {
-			if strings.Contains(event.Message, `violates PodSecurity "restricted`) {
-				return nil
-			}
-		}
-		return fmt.Errorf("%d events of failed pods", len(events.Items))
+		return eventSays(t, n, "FailedCreate", `violates PodSecurity "restricted`)
 	})
 	assert.Empty(t, n.Pods(t, "ai-agent"))
 }

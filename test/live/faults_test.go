@@ -20,6 +20,7 @@ func TestFaultsSayWhyAndHurtNobodyElse(t *testing.T) {
 	t.Parallel()
 	n := kind.Namespace(t)
 	n.Install(t, "ai-agent", alone(nil))
+	since := readySince(n.Pods(t, "ai-agent")[0])
 	t.Run("faults", func(t *testing.T) {
 		for release, tc := range map[string]struct {
 			values chart.Values
@@ -34,12 +35,14 @@ func TestFaultsSayWhyAndHurtNobodyElse(t *testing.T) {
 				t.Parallel()
 				n.InstallNoWait(t, release, alone(tc.values))
 				notes := n.MustHelm(t, "get", "notes", release)
+				cluster.Eventually(t, "trouble", 2*time.Minute, func() error { return troubled(t, n, release) }) // looked at first, for it costs less
 				cluster.Eventually(t, "the cause", 3*time.Minute, func() error { return explained(t, n, release, notes, tc.says...) })
 			})
 		}
 	})
 	for _, pod := range n.Pods(t, "ai-agent") {
 		assert.True(t, isReady(pod), pod.Name)
+		assert.Equal(t, since, readySince(pod), "all the while")
 		assert.Zero(t, restarts(pod), pod.Name)
 	}
 }
@@ -54,6 +57,20 @@ func TestQuotaSaysWhy(t *testing.T) {
 	cluster.Eventually(t, "the quota as the cause", time.Minute, func() error {
 		return explained(t, n, "ai-agent", notes, "exceeded quota: little, requested: requests.memory=512Mi")
 	})
+}
+
+// troubled reports whether a release's pod has been restarted or cannot start.
+func troubled(t *testing.T, n *cluster.Namespace, release string) error {
+	t.Helper()
+	for _, pod := range n.Pods(t, release) {
+		for _, status := range pod.Status.ContainerStatuses {
+			waiting := status.State.Waiting
+			if status.RestartCount > 0 || waiting != nil && waiting.Reason != "ContainerCreating" {
+				return nil
+			}
+		}
+	}
+	return fmt.Errorf("%s is not in trouble", release)
 }
 
 var advice = regexp.MustCompile(`(?m)^  kubectl (-n \S+ (?:describe|logs|get events) .+)$`)

@@ -24,9 +24,9 @@ import (
 // chart's placement all pods crowd where the room is, and that worker takes them all.
 // Not parallel: it takes every test's pods.
 func TestSpreadPodsOutliveALostWorker(t *testing.T) {
-	n := kind.Namespace(t, cluster.Model)
-	n.MustKubectl(t, "rollout", "status", "deployment/llm", "--timeout=2m")
-	model, err := n.Client.CoreV1().Pods(n.Name).List(t.Context(), metav1.ListOptions{LabelSelector: "app=llm"})
+	n := kind.Namespace(t)
+	n.MustKubectl(t, "--namespace="+n.Servers, "rollout", "status", "deployment/llm", "--timeout=2m")
+	model, err := n.Client.CoreV1().Pods(n.Servers).List(t.Context(), metav1.ListOptions{LabelSelector: "app=llm"})
 	require.NoError(t, err)
 	kept := model.Items[0].Spec.NodeName
 	full := slices.DeleteFunc(workers(t), func(worker string) bool { return worker == kept })
@@ -35,8 +35,8 @@ func TestSpreadPodsOutliveALostWorker(t *testing.T) {
 	for i, worker := range full {
 		n.InstallNoWait(t, fmt.Sprint("filler-", i), alone(chart.Values{"nodeSelector": fmt.Sprintf(`{"kubernetes.io/hostname": %q}`, worker), "resources.requests.cpu": `"1"`}))
 	}
-	n.Install(t, "ai-agent", three)
-	n.Install(t, "crowd", three.And(chart.Values{
+	n.Install(t, "ai-agent", two.With("replicaCount", "3"))
+	n.Install(t, "crowd", two.And(chart.Values{
 		"affinity":                  `{"nodeAffinity": {}}`,
 		"topologySpreadConstraints": `[{"maxSkew": 1, "topologyKey": "kubernetes.io/os", "whenUnsatisfiable": "ScheduleAnyway"}]`,
 	}))
@@ -62,9 +62,6 @@ func TestSpreadPodsOutliveALostWorker(t *testing.T) {
 	back()
 	cluster.Eventually(t, "three endpoints", 3*time.Minute, func() error { return endpoints(t, n, 3) })
 }
-
-// three is a release of as many pods as there are workers.
-var three = two.With("replicaCount", "3")
 
 func nodeReady(name string) error {
 	node, err := kind.Client.CoreV1().Nodes().Get(context.Background(), name, metav1.GetOptions{})

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/prometheus/common/expfmt"
@@ -52,6 +53,19 @@ func missing(reading *int32) error {
 		return errors.New("no reading")
 	}
 	return nil
+}
+
+// eventSays reports whether some event with the reason says so.
+func eventSays(t *testing.T, n *cluster.Namespace, reason, what string) error {
+	t.Helper()
+	events, err := n.Client.CoreV1().Events(n.Name).List(t.Context(), metav1.ListOptions{FieldSelector: "reason=" + reason})
+	require.NoError(t, err)
+	for _, event := range events.Items {
+		if strings.Contains(event.Message, what) {
+			return nil
+		}
+	}
+	return fmt.Errorf("none of %d events %s says %q", len(events.Items), reason, what)
 }
 
 // probeResults returns how often the kubelet saw a probe of the pod end so, from

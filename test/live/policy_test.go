@@ -98,19 +98,23 @@ func (p players) agent() string { return "ai-agent-service." + p.home.Name + ":8
 // time to hold.
 func (p players) expect(t *testing.T, expected table) {
 	t.Helper()
-	asExpected := func() error {
-		observed, err := p.observe(t, expected)
+	left := maps.Clone(expected) // rows not yet as expected: each look costs
+	cluster.Eventually(t, "the table as expected", 90*time.Second, func() error {
+		observed, err := p.observe(t, left)
 		if err != nil {
 			return err
 		}
-		if wrong := difference(expected, observed); wrong != "" {
+		wrong := difference(left, observed)
+		maps.DeleteFunc(left, func(source string, row map[string]bool) bool { return maps.Equal(row, observed[source]) })
+		if wrong != "" {
 			return fmt.Errorf("unlike the table:%s", wrong)
 		}
 		return nil
-	}
-	cluster.Eventually(t, "the table as expected", 90*time.Second, asExpected)
+	})
 	time.Sleep(10 * time.Second)
-	require.NoError(t, asExpected(), "and so it stays")
+	observed, err := p.observe(t, expected)
+	require.NoError(t, err)
+	require.Empty(t, difference(expected, observed), "and so it stays")
 }
 
 func (p players) observe(t *testing.T, expected table) (table, error) {

@@ -80,13 +80,7 @@ func TestHungAgentWaitsWithoutTheProbesGrace(t *testing.T) {
 	n := kind.Namespace(t)
 	n.Install(t, "ai-agent", alone(hanging).With("livenessProbe.terminationGracePeriodSeconds", "null"))
 	hang(t, n)
-	cluster.Eventually(t, "a container that is told to end", time.Minute, func() error {
-		events, err := n.Client.CoreV1().Events(n.Name).List(t.Context(), metav1.ListOptions{FieldSelector: "reason=Killing"})
-		if err == nil && len(events.Items) == 0 {
-			err = errors.New("none")
-		}
-		return err
-	})
+	cluster.Eventually(t, "a container that is told to end", time.Minute, func() error { return eventSays(t, n, "Killing", "") })
 	time.Sleep(hungFor + 20*time.Second) // in which the other one was restarted
 	assert.Zero(t, restarts(n.Pods(t, "ai-agent")[0]))
 }

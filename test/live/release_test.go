@@ -46,7 +46,7 @@ func TestHelmTest(t *testing.T) {
 	// Control: a policy with a hole, and `helm test` sees it.
 	n.MustHelm(t, "upgrade", "ai-agent", chart.Dir(), "--reuse-values", "--wait", "--set-json",
 		`networkPolicy.extraEgress=[{"to": [{"namespaceSelector": {}}], "ports": [{"port": 9153}]}]`)
-	out, err := n.Helm(t, "test", "ai-agent")
+	out, err := n.Helm(t, "test", "ai-agent", "--filter=name=ai-agent-test-policy")
 	require.Error(t, err)
 	assert.Contains(t, out, "ai-agent-test-policy failed")
 }

@@ -21,6 +21,9 @@ func schedule(when, further string) string {
 	return fmt.Sprintf(`{"schedule": %q, "task": "say hello", "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}}%s}`, when, further)
 }
 
+// deadline is when the endless run is to be ended.
+const deadline = 121 * time.Second
+
 // scheduled is a release with a schedule of each kind, all of them every minute.
 // The long ones, of two minutes and a half, differ in what they let run beside
 // them; the endless one has a deadline.
@@ -28,7 +31,7 @@ var scheduled = small.And(overBudget).
 	With("schedules.short", schedule("* * * * *", `, "args": ["run", "--max-tokens=5", "--task=say hello"], "successfulJobsHistoryLimit": 1`)).
 	With("schedules.alone", schedule("* * * * *", `, "args": ["run", "--max-tokens=750", "--task=count"]`)).
 	With("schedules.beside", schedule("* * * * *", `, "args": ["run", "--max-tokens=750", "--task=count"], "concurrencyPolicy": "Allow"`)).
-	With("schedules.endless", schedule("* * * * *", `, "args": ["run", "--max-tokens=9000", "--task=count"], "activeDeadlineSeconds": 121`))
+	With("schedules.endless", schedule("* * * * *", `, "args": ["run", "--max-tokens=9000", "--task=count"], "activeDeadlineSeconds": `+fmt.Sprint(deadline.Seconds())))
 
 // A schedule runs on time, overlaps only where that is allowed, leaves as many
 // Jobs as it is told to, and is ended at its deadline; while its pod runs, neither
@@ -100,6 +103,7 @@ func TestSchedules(t *testing.T) {
 		assert.Zero(t, due.Second(), "due at a whole minute")
 		assert.Less(t, job.CreationTimestamp.Sub(due), 30*time.Second, "and on time")
 	}
+	n.MustKubectl(t, "patch", "cronjob", "ai-agent-short", "--patch", `{"spec": {"successfulJobsHistoryLimit": 2}}`)
 
 	cluster.Eventually(t, "the end of an endless run", 5*time.Minute, func() error {
 		for _, job := range jobs("endless") {
@@ -110,6 +114,19 @@ func TestSchedules(t *testing.T) {
 			}
 		}
 		return errors.New("no Job failed by its deadline and left no pod")
+	})
+	cluster.Eventually(t, "control: without a deadline a run goes on for longer", time.Minute, func() error {
+		job := jobs("alone")[0]
+		if since := time.Since(job.Status.StartTime.Time); since <= deadline || job.Status.Failed > 0 {
+			return fmt.Errorf("after %s: %+v", since, job.Status)
+		}
+		return nil
+	})
+	cluster.Eventually(t, "control: two short runs where as many are to be left", 2*time.Minute, func() error {
+		if left := jobs("short"); len(left) < 2 || left[0].Status.Succeeded+left[1].Status.Succeeded < 2 {
+			return fmt.Errorf("%d Jobs, or not yet completed", len(left))
+		}
+		return nil
 	})
 	assert.EqualValues(t, 1, most["ai-agent-alone"], "runs at once where that is forbidden")
 	assert.Greater(t, most["ai-agent-beside"], int32(1), "control: where it is allowed, the same runs overlap")

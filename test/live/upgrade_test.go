@@ -20,7 +20,7 @@ import (
 )
 
 // off is a release of three pods with no autoscaler, busy long enough for one to see.
-const off = lean + ",replicaCount=3,args={serve,--fault=burn-cpu=2m},resources.requests.cpu=20m,resources.limits.cpu=60m"
+const off = lean + ",replicaCount=3,args={serve,--fault=burn-cpu=2m},resources.requests.cpu=15m,resources.limits.cpu=40m"
 
 // Switching the autoscaler on takes no pod away, nor does an upgrade of a
 // release that it has scaled: with Helm 3, and with Helm 4, which applies on the

@@ -39,7 +39,7 @@ func (c *Cluster) StartServers(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c.servers = namespace
+	c.Servers = namespace
 	for _, server := range EveryServer {
 		objects, err := os.ReadFile(manifest(server))
 		if err != nil {
@@ -57,18 +57,18 @@ func (c *Cluster) StartServers(ctx context.Context) error {
 
 // StopServers removes what StartServers started.
 func (c *Cluster) StopServers(ctx context.Context) error {
-	return c.Client.CoreV1().Namespaces().Delete(ctx, c.servers, metav1.DeleteOptions{})
+	return c.Client.CoreV1().Namespaces().Delete(ctx, c.Servers, metav1.DeleteOptions{})
 }
 
 // ModelURL is the OPENAI_BASE_URL of the shared model.
-func (c *Cluster) ModelURL() string { return "http://llm-service." + c.servers + ":8080/v1" }
+func (c *Cluster) ModelURL() string { return "http://llm-service." + c.Servers + ":8080/v1" }
 
 // shared tells the chart where the servers are, but for those that are beside the agent.
 func (c *Cluster) shared(beside []string) chart.Values {
 	values := chart.Values{}
 	for server, config := range map[string]chart.Values{
-		Redis:    {"config.REDIS_URL": fmt.Sprintf("%q", "redis://redis-service."+c.servers+":6379")},
-		Postgres: {"config.DATABASE_URL": fmt.Sprintf("%q", "postgresql://postgres."+c.servers+":5432/agents")},
+		Redis:    {"config.REDIS_URL": fmt.Sprintf("%q", "redis://redis-service."+c.Servers+":6379")},
+		Postgres: {"config.DATABASE_URL": fmt.Sprintf("%q", "postgresql://postgres."+c.Servers+":5432/agents")},
 		Model:    {"config.OPENAI_BASE_URL": fmt.Sprintf("%q", c.ModelURL())},
 	} {
 		if !slices.Contains(beside, server) {

@@ -33,10 +33,11 @@ func Image(t *testing.T) string {
 
 // A new client is known to an agent's NetworkPolicy once each node of the agents
 // has learned of it. Each of two agents is asked in steady, but for one chance in
-// 2^24.
+// 2^49; and it is longer than a new agent's own policy takes to hold, before which
+// anybody is answered.
 const (
 	settle = 2 * time.Minute
-	steady = 5 * time.Second
+	steady = 10 * time.Second
 )
 
 // Run is one run to ask for.
