@@ -13,5 +13,5 @@ cd "$root"
 mapfile -t packages < <(go list ./... | grep -v /test/live)
 gotestsum --format testname -- -count=1 "${packages[@]}"
 # Live tests mostly wait for Kubernetes: more of them than there are cores. Nobody
-# debugs the binary, and without what that takes it is linked in half the time.
+# debugs the binary, and without what that takes it is linked sooner.
 KUBE_CONTEXT=kind-$CLUSTER gotestsum --format testname -- -count=1 -parallel 6 -timeout 60m -ldflags='-s -w' ./test/live

@@ -25,8 +25,9 @@ import (
 // Not parallel: it takes every test's pods.
 func TestSpreadPodsOutliveALostWorker(t *testing.T) {
 	n := kind.Namespace(t)
-	n.MustKubectl(t, "--namespace="+n.Servers, "rollout", "status", "deployment/llm", "--timeout=2m")
-	model, err := n.Client.CoreV1().Pods(n.Servers).List(t.Context(), metav1.ListOptions{LabelSelector: "app=llm"})
+	servers := kind.Existing(kind.Servers)
+	servers.MustKubectl(t, "rollout", "status", "deployment/llm", "--timeout=2m")
+	model, err := servers.Client.CoreV1().Pods(servers.Name).List(t.Context(), metav1.ListOptions{LabelSelector: "app=llm"})
 	require.NoError(t, err)
 	kept := model.Items[0].Spec.NodeName
 	full := slices.DeleteFunc(workers(t), func(worker string) bool { return worker == kept })

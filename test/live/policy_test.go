@@ -98,23 +98,22 @@ func (p players) agent() string { return "ai-agent-service." + p.home.Name + ":8
 // time to hold.
 func (p players) expect(t *testing.T, expected table) {
 	t.Helper()
-	left := maps.Clone(expected) // rows not yet as expected: each look costs
-	cluster.Eventually(t, "the table as expected", 90*time.Second, func() error {
-		observed, err := p.observe(t, left)
+	// It takes out of the rows those that are as expected: each look costs.
+	asExpected := func(rows table) error {
+		observed, err := p.observe(t, rows)
 		if err != nil {
 			return err
 		}
-		wrong := difference(left, observed)
-		maps.DeleteFunc(left, func(source string, row map[string]bool) bool { return maps.Equal(row, observed[source]) })
-		if wrong != "" {
+		maps.DeleteFunc(rows, func(source string, row map[string]bool) bool { return maps.Equal(row, observed[source]) })
+		if wrong := difference(rows, observed); wrong != "" {
 			return fmt.Errorf("unlike the table:%s", wrong)
 		}
 		return nil
-	})
+	}
+	left := maps.Clone(expected)
+	cluster.Eventually(t, "the table as expected", 90*time.Second, func() error { return asExpected(left) })
 	time.Sleep(10 * time.Second)
-	observed, err := p.observe(t, expected)
-	require.NoError(t, err)
-	require.Empty(t, difference(expected, observed), "and so it stays")
+	require.NoError(t, asExpected(expected), "and so it stays")
 }
 
 func (p players) observe(t *testing.T, expected table) (table, error) {
