@@ -19,7 +19,7 @@ import (
 func TestEvictionStopsAtTheBudget(t *testing.T) {
 	t.Parallel()
 	n := kind.Namespace(t)
-	n.Install(t, "ai-agent", small)
+	n.Install(t, "ai-agent", two)
 	pods := n.Pods(t, "ai-agent")
 	require.Len(t, pods, 2)
 	cluster.Eventually(t, "a budget that has counted", time.Minute, func() error {
@@ -40,7 +40,7 @@ func TestEvictionStopsAtTheBudget(t *testing.T) {
 func TestEvictionTakesAllWithoutABudget(t *testing.T) {
 	t.Parallel()
 	n := kind.Namespace(t)
-	n.Install(t, "ai-agent", small.With("podDisruptionBudget.enabled", "false"))
+	n.Install(t, "ai-agent", two.With("podDisruptionBudget.enabled", "false"))
 	for _, pod := range n.Pods(t, "ai-agent") {
 		require.NoError(t, evict(t, n, pod.Name))
 	}
