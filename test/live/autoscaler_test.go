@@ -114,9 +114,10 @@ func TestHPAWithoutBehaviorJumpsAndDrops(t *testing.T) {
 }
 
 // full is a release of two or three agents that take and keep more memory than
-// their target, and that no CPU scales.
+// their target, and that no CPU scales. They may use four times the CPU they request.
 var full = small.And(chart.Values{
 	"args": `["serve", "--fault=grow-memory=8s"]`, "autoscaling.maxReplicas": "3", "autoscaling.targetCPUUtilizationPercentage": "null",
+	"resources.limits.cpu": `"200m"`,
 })
 
 // Memory alone brings pods.
@@ -136,7 +137,6 @@ func TestHPAIgnoresMemoryWithoutItsTarget(t *testing.T) {
 	n := kind.Namespace(t)
 	n.Install(t, "ai-agent", full.And(chart.Values{
 		"autoscaling.targetCPUUtilizationPercentage": "500", "autoscaling.targetMemoryUtilizationPercentage": "null",
-		"resources.limits.cpu": `"200m"`,
 	}))
 	replicas := recordReplicas(t, n)
 	cluster.Eventually(t, "agents that hold memory", 2*time.Minute, func() error {
