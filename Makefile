@@ -1,46 +1,63 @@
-# The two commands: `make up` and `make test`. Variables on the command line reach
-# the scripts through the environment, which is how make hands them on.
+# `make up` and `make test` do the main work. Make passes variables on the command line
+# to the scripts as environment variables.
 .DEFAULT_GOAL := help
-.PHONY: help up down test test-render validate test-down tools mutate bench generate lint clean
+.PHONY: help up down uninstall test test-quick test-offline fuzz mutate bench lint validate package image publish generate tools test-down clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
 	@echo
-	@echo "  Variables: OPENAI_API_KEY= OPENAI_BASE_URL= (a real model), NODE_IMAGE= (a node image of yours), CLUSTER="
+	@echo "  Variables: OPENAI_API_KEY= OPENAI_BASE_URL= (use a real model), NODE_IMAGE= (use an existing node image), CLUSTER= (name of the cluster)"
 
-up: ## Start a cluster with a working agent in it, or upgrade the agent that runs there
+up: ## Start a cluster with a working agent, or upgrade the agent in it
 	@scripts/up.sh
 
 down: ## Remove the cluster of `make up`
 	@scripts/down.sh
 
-test: ## Run every test, the live ones in the cluster ai-agent-test
-	@scripts/test.sh
+uninstall: ## Revert what `make up` and `make test` changed outside this folder, except for packages and images
+	@scripts/uninstall.sh
 
-test-render: tools ## Run the tests that need no cluster
-	@# One after the other: the time that is printed of test/render is a promise, on two cores.
-	@PATH="$(CURDIR)/bin:$$PATH" gotestsum --format pkgname-and-test-fails --hide-summary=skipped -- -p 1 $$(go list ./... | grep -v /test/live)
+test: ## Run every test; the live tests use the cluster ai-agent-test
+	@scripts/test.sh all
 
-validate: ## Say what is wrong with values of yours: VALUES="base.yaml my.yaml" [OUTPUT=json|junit|sarif]
-	@scripts/validate.sh
+test-quick: lint ## Run lint, the offline tests and the most important live tests
+	@scripts/test.sh quick
+
+test-offline: tools ## Run the tests that need no cluster
+	@scripts/test.sh offline
 
 test-down: ## Remove the cluster of `make test`
 	@CLUSTER=ai-agent-test scripts/down.sh
 
-tools: ## Build helm, kind and the linters into bin/
-	@scripts/tools.sh test
+fuzz: tools ## Fuzz the chart with random values [FUZZTIME=1m]
+	@scripts/fuzz.sh
 
-mutate: tools ## Put defects into the chart, one by one: each must turn a test red [ONLY="part of a description"]
+mutate: tools ## Inject defects into the chart and check that a test fails for each [ONLY="part of a description"]
 	@PATH="$(CURDIR)/bin:$$PATH" go run ./test/mutate $(ONLY)
 
-bench: tools ## Measure what a render costs, by the helm command and in process
+bench: tools ## Measure how long a render takes, with the helm command and in process
 	@go test ./test/internal/chart -run XXX -bench . -benchtime 3s
 
-generate: tools ## Derive schema and README of the chart from values.yaml, and the golden renders
-	@scripts/generate.sh
-
-lint: tools ## Check formatting, Go, shell and chart
+lint: tools ## Check formatting, Go, shell scripts and charts
 	@scripts/lint.sh
 
-clean: ## Remove what was built here, but no cluster and no image
+validate: ## Report problems in your values: VALUES="base.yaml my.yaml" [PLATFORM=gke|eks|aks|karpenter|bare] [OUTPUT=json|junit|sarif]
+	@scripts/validate.sh
+
+package: ## Package the chart of this commit into dist/ [KEYRING=file KEY=name: sign it] [URL=base URL of the chart repository]
+	@scripts/release.sh package
+
+image: ## Build the sample agent's image for amd64 and arm64 into dist/image, without a container engine
+	@scripts/release.sh image
+
+publish: ## Push dist/ to REGISTRY=oci://HOST/PATH [COSIGN_KEY=file: sign what is pushed]
+	@scripts/release.sh publish
+
+generate: tools ## Generate the chart's schema and README, the Kubernetes schemas and the golden renders
+	@scripts/generate.sh
+
+tools: ## Build helm, kind, the linters and the test tools into bin/
+	@scripts/tools.sh test
+
+clean: ## Remove bin/ and .cache/; clusters and images stay
 	rm -rf bin .cache

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the sample agent's image under the name that the chart defaults to,
-# loads it into the cluster CLUSTER, and restarts what runs an older one there.
+# Builds the image of the sample agent under the chart's default name, loads it into
+# the cluster CLUSTER, and restarts the Deployments that run an older build of it.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -11,7 +11,7 @@ CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-s -w' -o "$context/a
 docker build --quiet --tag "$(agent_image)" --file test/agent/Dockerfile "$context"
 load_image "$(agent_image)"
 
-# The tag stays the same, so nothing else tells a pod that its image is another.
+# The tag stays the same, so Kubernetes does not notice that the image has changed.
 id=$(docker image inspect --format '{{.Id}}' "$(agent_image)" | cut -d: -f2 | cut -c -12)
 node=$CLUSTER-control-plane
 before=$(kubectl get node "$node" -o 'jsonpath={.metadata.labels.ai-agent/image}')
@@ -22,4 +22,4 @@ if [ -n "$before" ] && [ "$before" != "$id" ]; then
 	done
 fi
 kubectl label node "$node" --overwrite "ai-agent/image=$id" >/dev/null
-echo "$(agent_image) is in every node"
+echo "$(agent_image) is loaded into every node"

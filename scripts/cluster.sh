@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Finds the kind cluster CLUSTER or creates it, and puts its kubectl into bin/.
-# A cluster is thrown away only where this script was ended while creating it, or
-# where RECREATE=yes says that it may be.
+# Finds or creates the kind cluster CLUSTER and copies its kubectl into bin/. It deletes
+# a cluster in two cases only: an earlier call was interrupted while creating it, or
+# RECREATE=yes allows it.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -9,19 +9,19 @@ image=$(<"$cache/node-image")
 config=$root/ci/kind.yaml
 nodes=$(grep -c 'role:' "$config")
 control_plane=$CLUSTER-control-plane
-recipe=$(cat "$cache/node-image" "$config" | sha256sum | cut -c -12)
+recipe=$(without_comments "$cache/node-image" "$config" | sha256sum | cut -c -12)
 creating=$cache/creating-$CLUSTER
 
 exists() { [ -n "$(docker ps --all --quiet --filter "label=io.x-k8s.kind.cluster=$CLUSTER")" ]; }
 
-take_kubectl() { # from a container of the node image: the cluster's own version
+take_kubectl() { # from a node, so that kubectl has the cluster's version
 	docker cp --quiet "$1:/usr/bin/kubectl" "$bin/kubectl.new"
-	mv "$bin/kubectl.new" "$bin/kubectl" # whole at any moment: somebody else may be using it
+	mv "$bin/kubectl.new" "$bin/kubectl" # atomic: another process may be using it
 }
 
 ready_nodes() { kubectl --request-timeout 10s get nodes --no-headers 2>/dev/null | awk '$2 ~ /^Ready(,|$)/' | wc -l; }
 
-await_nodes() { # SECONDS: kind's nodes start again by themselves with the engine, and take a while
+await_nodes() { # SECONDS: kind's nodes restart with the engine, which takes a while
 	for _ in $(seq "$1"); do
 		[ "$(ready_nodes)" -eq "$nodes" ] && return
 		sleep 1
@@ -29,7 +29,7 @@ await_nodes() { # SECONDS: kind's nodes start again by themselves with the engin
 	return 1
 }
 
-made_from() { kubectl --request-timeout 10s get node "$control_plane" -o 'jsonpath={.metadata.labels.ai-agent/recipe}' 2>/dev/null || true; }
+recipe_of_cluster() { kubectl --request-timeout 10s get node "$control_plane" -o 'jsonpath={.metadata.labels.ai-agent/recipe}' 2>/dev/null || true; }
 
 create() {
 	touch "$creating"
@@ -37,7 +37,7 @@ create() {
 	take_kubectl "$control_plane"
 	await_nodes 120 || {
 		kubectl get nodes,pods --all-namespaces
-		die "not every node of $CLUSTER became Ready within 120 s" "Look at the pods above; the next call creates it anew."
+		die "not every node of $CLUSTER became Ready within 120 s" "Check the pods above. The next call deletes and recreates the cluster."
 	}
 	kubectl label nodes --all "ai-agent/recipe=$recipe" >/dev/null
 	rm "$creating"
@@ -45,37 +45,48 @@ create() {
 }
 
 recreate() { # WHY
-	echo "cluster $CLUSTER $1: it is created anew"
+	echo "cluster $CLUSTER $1: recreating it"
 	kind delete cluster --name "$CLUSTER"
 	create
 }
 
+# in_use: tests, perhaps of another checkout, run in the cluster. Each run renews a Lease,
+# see test/internal/cluster/run.go.
+in_use() {
+	local renewed
+	for renewed in $(kubectl --request-timeout 10s --namespace kube-system get leases -l ai-agent/live-run -o 'jsonpath={.items[*].spec.renewTime}' 2>/dev/null); do
+		[ $(($(date +%s) - $(date -d "$renewed" +%s))) -ge 120 ] || return 0
+	done
+	return 1
+}
+
 use() {
-	# A node that was lost, or stopped by hand, is not gone.
+	# A node may have been stopped; its container still exists.
 	docker ps --all --quiet --filter "label=io.x-k8s.kind.cluster=$CLUSTER" --filter status=exited | xargs --no-run-if-empty docker start
-	take_kubectl "$control_plane" || die "cluster $CLUSTER is not one of kind's" "'make down CLUSTER=$CLUSTER' removes it, CLUSTER= names another."
+	take_kubectl "$control_plane" || die "cluster $CLUSTER is not a kind cluster" "Remove it with 'make down CLUSTER=$CLUSTER', or name another, such as CLUSTER=my-cluster."
 	kind export kubeconfig --name "$CLUSTER"
-	local whole=true from
-	await_nodes 60 || whole=false
-	from=$(made_from)
-	if $whole && [ "$from" = "$recipe" ]; then
-		echo "kind-$CLUSTER is there"
+	local ready=true from
+	await_nodes 60 || ready=false
+	from=$(recipe_of_cluster)
+	if $ready && [ "$from" = "$recipe" ]; then
+		echo "kind-$CLUSTER is running"
 		return
 	fi
 	if [ "${RECREATE:-no}" = yes ]; then
-		recreate "is not whole or not of today's recipe"
+		! in_use || die "live tests are running in the cluster $CLUSTER, which has to be recreated" "Wait until they have ended, then run the command again."
+		recreate "has nodes that are not Ready, or is of an older recipe"
 		return
 	fi
-	$whole || die "the nodes of cluster $CLUSTER are not Ready" "'make down CLUSTER=$CLUSTER' removes it with all that is in it; the next call creates it anew."
-	[ -n "$from" ] || die "cluster $CLUSTER was not made here" "CLUSTER= names another, 'make down CLUSTER=$CLUSTER' removes it."
-	echo "kind-$CLUSTER is there, of an older recipe: 'make down' first to have it anew"
+	$ready || die "the nodes of cluster $CLUSTER are not Ready" "Remove it and everything in it with 'make down CLUSTER=$CLUSTER', then run the command again."
+	[ -n "$from" ] || die "cluster $CLUSTER was not created by this script" "Name another with CLUSTER=, or remove it with 'make down CLUSTER=$CLUSTER'."
+	echo "kind-$CLUSTER is running with an older recipe; to rebuild it, run 'make down CLUSTER=$CLUSTER' and then this command again"
 }
 
 mkdir -p "$bin"
 if ! exists; then
 	create
 elif [ -e "$creating" ]; then
-	recreate "was left half made"
+	recreate "was only partly created"
 else
 	use
 fi

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Finds a running Docker; on Debian, as root, installs and starts one.
+# Checks that Docker is running; as root on Debian, installs and starts it. With the
+# argument "plan", it only prints what it would change on this machine.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -8,12 +9,27 @@ CAP_SYS_RESOURCE=24
 
 answers() { docker info >/dev/null 2>&1; }
 
-# Every node's kubelet, containerd and systemd watch files. Linux's 128 watchers
-# last for the four nodes of one cluster; those of a second one never join.
 allow_watchers() {
-	local limit=/proc/sys/fs/inotify/max_user_instances
-	[ "$(<$limit)" -ge 1024 ] || { [ -w $limit ] && echo 1024 >$limit; } ||
-		echo "for two clusters at once: sudo sysctl -w fs.inotify.max_user_instances=1024"
+	local before
+	before=$(<$inotify_file)
+	[ "$before" -lt $inotify_instances ] || return 0
+	[ -w $inotify_file ] || { echo "to run two clusters at once: sudo sysctl -w fs.inotify.max_user_instances=$inotify_instances" && return; }
+	changed inotify "$before"
+	echo $inotify_instances >$inotify_file
+}
+
+# plan prints each change that this script would make, on a line of its own.
+plan() {
+	if ! answers && [ -z "${DOCKER_HOST:-}" ] && [ "$(id -u)" -eq 0 ]; then
+		command -v dockerd >/dev/null || echo "install Docker from Debian's packages"
+		if [ -d /run/systemd/system ]; then
+			echo "start the service docker"
+		else
+			echo "start dockerd, with its log in /var/log/dockerd.log"
+			! lacks_sys_resource || echo "make $runtime Docker's default runtime, because this machine lacks CAP_SYS_RESOURCE"
+		fi
+	fi
+	[ "$(<$inotify_file)" -ge $inotify_instances ] || [ ! -w $inotify_file ] || echo "raise fs.inotify.max_user_instances from $(<$inotify_file) to $inotify_instances"
 }
 
 report() {
@@ -30,35 +46,38 @@ lacks_sys_resource() {
 
 install_engine() {
 	local packages=(docker.io iptables)
-	local missing=("no Docker engine answers" "Install and start Docker, then run the command again.")
+	local missing=("Docker is not installed" "Install and start Docker, then run the command again.")
 	if [ -d /sys/module/apparmor ]; then packages+=(apparmor); fi
 	apt_install "${missing[@]}" "${packages[@]}"
-	# Newer Debians have the command in a package of its own.
+	# In newer Debian releases, docker is a separate package.
 	command -v docker >/dev/null || apt_install "${missing[@]}" docker-cli
 }
 
-# A machine that was switched off leaves these files, and their numbers may be
-# another process's by now: dockerd would take it for itself and refuse to start.
+# A machine that was switched off leaves these files behind. If another process has the
+# PID by now, dockerd takes that process for a running dockerd and refuses to start.
 remove_stale_pid() { # FILE NAME
 	[ ! -e "$1" ] || [ "$(cat "/proc/$(<"$1")/comm" 2>/dev/null)" = "$2" ] || rm "$1"
 }
 
 start_engine() {
 	if [ -d /run/systemd/system ]; then
+		changed service docker
 		systemctl start docker
 		return
 	fi
 	local options=()
 	if lacks_sys_resource; then
-		echo "CAP_SYS_RESOURCE is missing here: containers run without it"
+		echo "this machine lacks CAP_SYS_RESOURCE: containers run without it"
+		changed runtime "$runtime"
 		install -m 0755 "$root/ci/engine/runc-without-sys-resource" "$runtime"
 		options=(--add-runtime "kind=$runtime" --default-runtime kind)
 	fi
 	remove_stale_pid /var/run/docker.pid dockerd
 	remove_stale_pid /var/run/docker/containerd/containerd.pid containerd
-	# It outlives this call: it must keep neither its secrets nor its lock.
+	# dockerd outlives this script: it must keep neither its secrets nor its lock.
 	env --unset OPENAI_API_KEY --unset MAKEFLAGS --unset MAKEOVERRIDES \
 		setsid dockerd "${options[@]}" >/var/log/dockerd.log 2>&1 </dev/null 9>&- &
+	changed dockerd "$!"
 }
 
 await_engine() {
@@ -67,14 +86,15 @@ await_engine() {
 		sleep 1
 	done
 	tail -n 20 /var/log/dockerd.log 2>/dev/null || true
-	die "dockerd did not answer within 60 s" "Its log is /var/log/dockerd.log."
+	die "dockerd did not answer within 60 s" "See its log: /var/log/dockerd.log or, with systemd, 'journalctl -u docker'."
 }
 
+[ "${1:-}" != plan ] || { plan && exit; }
 answers && report
-[ -z "${DOCKER_HOST:-}" ] || die "no Docker answers at DOCKER_HOST=$DOCKER_HOST" "Start it, or unset DOCKER_HOST."
+[ -z "${DOCKER_HOST:-}" ] || die "Docker is not reachable at DOCKER_HOST=$DOCKER_HOST" "Start it, or unset DOCKER_HOST."
 command -v docker >/dev/null && command -v dockerd >/dev/null || install_engine
-[ "$(id -u)" -eq 0 ] || die "Docker is installed but does not answer to $(id -un)" \
-	"Start it (sudo systemctl start docker) or join its group (sudo usermod -aG docker $(id -un))."
+[ "$(id -u)" -eq 0 ] || die "Docker is installed, but $(id -un) cannot connect to it" \
+	"Start it (sudo systemctl start docker) or join the group docker (sudo usermod -aG docker $(id -un)) and log in again."
 start_engine
 await_engine
 report

@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# Puts Traefik and the Gateway API into the cluster CLUSTER, for the live suites.
+# Installs Traefik and the Gateway API in the cluster CLUSTER, for the live tests.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 recipe=$root/ci/traefik
-module() { (cd "$recipe" && go mod download "$1" && go list -m -f "{{.$2}}" "$1"); } # MODULE FIELD
+module() { # MODULE FIELD prints a field of a module that ci/traefik pins
+	(cd "$recipe" && go mod download "$1" && go list -m -f "{{.$2}}" "$1")
+}
 image=ai-agent-traefik:$(module github.com/traefik/traefik/v3 Version)
 
 if ! docker image inspect "$image" >/dev/null 2>&1; then
@@ -19,6 +21,6 @@ load_image "$image"
 crds=$(module sigs.k8s.io/gateway-api Dir)/config/crd/standard
 kubectl apply --server-side -f "$crds"
 kubectl wait --for condition=Established --timeout 60s -f "$crds"
-sed "s#IMAGE#$image#" "$root/ci/addons/traefik.yaml" | kubectl apply -f -
+apply_addon traefik traefik --set-string "image=$image"
 kubectl --namespace traefik rollout status deployment/traefik --timeout 120s
-echo "$image and the Gateway API are in the cluster"
+echo "$image and the Gateway API are installed"

@@ -1,12 +1,15 @@
 #!/usr/bin/env bash
-# Chooses the node image and writes its name to .cache/node-image: NODE_IMAGE if
-# given, else what was built or pulled before, else upstream's where a registry
-# answers, else one built here from Go modules and Debian packages.
+# Chooses the node image and writes its name to .cache/node-image. In this order:
+# NODE_IMAGE if set, an image that was built before and has Debian's updates, one that was
+# pulled before, the upstream image if a registry answers, an image built here from Go
+# modules and Debian packages. With the argument "plan", it only prints what it would
+# install on this machine.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 recipe=$root/ci/node
 work=$cache/node
+keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
 choose() { # IMAGE WHY
 	echo "$1" >"$cache/node-image"
@@ -14,31 +17,72 @@ choose() { # IMAGE WHY
 	exit 0
 }
 
-here() { docker image inspect "$1" >/dev/null 2>&1; }
+present() { docker image inspect "$1" >/dev/null 2>&1; }
 
 recipe_hash() {
 	(
 		cd "$root"
-		find ci/node -type f | LC_ALL=C sort | xargs cat scripts/node-image.sh
-		echo "$DEBIAN_SUITE $REDIS_IMAGE $POSTGRES_IMAGE"
+		mapfile -t files < <(find ci/node -type f | LC_ALL=C sort)
+		without_comments scripts/node-image.sh "${files[@]}"
+		echo "$DEBIAN_SUITE $BUILT_REDIS_IMAGE $BUILT_POSTGRES_IMAGE"
 		grep 'sigs.k8s.io/kind v' go.mod
 	) | sha256sum | cut -c -12
 }
 
+# built prints the newest image of this recipe, or nothing.
+built() {
+	docker images --format '{{.Repository}}:{{.Tag}}' ai-agent-node | grep "^$recipe_image-" | sort | tail -n 1 || true
+}
+
+# outdated asks apt in the image whether Debian has newer versions of the image's packages,
+# security updates above all. It asks once a day; without an answer, the image stays.
+outdated() { # IMAGE
+	local checked=$cache/debian-updates updates
+	# A cluster that exists keeps its nodes, unless the call may recreate it.
+	[ "${RECREATE:-no}" = yes ] || [ -z "$(docker ps --all --quiet --filter "label=io.x-k8s.kind.cluster=$CLUSTER")" ] || return 1
+	[ "$(cat "$checked" 2>/dev/null)" != "$1 $(date -u +%F)" ] || return 1
+	updates=$(timeout 60 docker run --rm --network host --entrypoint sh "$1" -ec '
+		apt-get update -qq -o APT::Update::Error-Mode=any -o Acquire::Retries=0 -o Acquire::http::Timeout=10
+		apt-get -o Dir::State::status=/kind/dpkg-status --simulate dist-upgrade' 2>/dev/null | awk '$1 == "Inst" {print $2}' | paste -sd' ') || return 1
+	[ -n "$updates" ] || { echo "$1 $(date -u +%F)" >"$checked" && return 1; }
+	echo "Debian has updates for $updates"
+}
+
+missing_packages() {
+	command -v debootstrap >/dev/null || echo debootstrap
+	command -v gpgv >/dev/null || echo gpgv
+	[ -e "$keyring" ] || echo debian-archive-keyring
+	command -v gcc >/dev/null || echo gcc libc6-dev
+	command -v pkg-config >/dev/null || echo pkg-config
+	pkg-config --exists libseccomp 2>/dev/null || echo libseccomp-dev
+}
+
 install_packages() {
-	local missing=()
-	command -v debootstrap >/dev/null || missing+=(debootstrap)
-	command -v gcc >/dev/null || missing+=(gcc libc6-dev)
-	command -v pkg-config >/dev/null || missing+=(pkg-config)
-	pkg-config --exists libseccomp 2>/dev/null || missing+=(libseccomp-dev)
+	local missing
+	read -ra missing <<<"$(missing_packages | paste -sd' ')"
 	[ ${#missing[@]} -gt 0 ] || return 0
 	apt_install "building the node image needs ${missing[*]}" \
-		"Install them, or name a node image: make up NODE_IMAGE=kindest/node:…" "${missing[@]}"
+		"Install them, or name an existing node image with NODE_IMAGE=." "${missing[@]}"
+}
+
+plan() {
+	local missing
+	missing=$(missing_packages | paste -sd' ')
+	[ -n "${NODE_IMAGE:-}" ] || [ -z "$missing" ] || [ -n "$(built 2>/dev/null)" ] || present "$UPSTREAM_NODE_IMAGE" ||
+		echo "install Debian packages if the node image has to be built: $missing"
+}
+
+# remove DIRECTORY also unmounts what is mounted in it: debootstrap leaves /proc behind if
+# it is interrupted, or if another process reads there.
+remove() {
+	awk -v directory="$1/" 'index($2, directory) == 1 {print $2}' /proc/mounts | xargs --no-run-if-empty umount --lazy
+	rm -rf --one-file-system "$1"
 }
 
 build_rootfs() {
-	rm -rf "$work/rootfs"
-	debootstrap --variant=minbase --include="$(paste -sd, <<-PACKAGES
+	remove "$work/rootfs"
+	# Without --force-check-gpg, debootstrap continues where it lacks the keys.
+	debootstrap --force-check-gpg --keyring "$keyring" --variant=minbase --include="$(paste -sd, <<-PACKAGES
 		systemd
 		conntrack
 		iptables
@@ -58,7 +102,7 @@ build_rootfs() {
 	)" "$DEBIAN_SUITE" "$work/rootfs"
 	tar -C "$work/rootfs" --exclude='./proc/*' --exclude='./sys/*' --exclude='./var/cache/apt/archives/*.deb' \
 		-cf "$work/context/rootfs.tar" .
-	rm -rf "$work/rootfs"
+	remove "$work/rootfs"
 }
 
 build_binaries() {
@@ -67,28 +111,28 @@ build_binaries() {
 	cd "$recipe"
 	export GOFLAGS="-trimpath -buildvcs=false" GOWORK=off
 	mapfile -t tools < <(go list tool | grep -v $runc) # runc alone needs cgo
-	# One call, so that what the components share is compiled once. -v is the progress that the log shows.
+	# One call compiles shared packages only once. -v shows progress in the log.
 	CGO_ENABLED=0 go build -v -tags no_btrfs,no_devmapper,no_zfs -o "$work/context/bin/" -ldflags "-s -w \
 		-X $version.gitVersion=$kubernetes -X $version.gitMajor=1 -X $version.gitMinor=$(cut -d. -f2 <<<"$kubernetes") \
 		-X $version.gitTreeState=clean -X k8s.io/client-go/pkg/version.gitVersion=$kubernetes" \
 		"${tools[@]}" ./coredns ./pause
-	# Static: this machine's C library may be newer than the node's.
+	# Static, because this machine's C library may be newer than the node's.
 	CGO_ENABLED=1 go build -v -tags seccomp,netgo,osusergo -ldflags '-s -w -linkmode external -extldflags -static' \
 		-o "$work/context/bin/" $runc
 	mv "$work/context/bin/server" "$work/context/bin/etcd"
 }
 
-# Under names of our own until they are in the node: a redis or postgres built
-# here must not pass for upstream's in this machine's engine.
+# Images have private names until they are in the node: this machine's engine must not
+# mistake a redis or postgres built here for the upstream image.
 private=ai-agent-build
 
-target() { # NAME [OPTION...] builds one image of the Dockerfile
-	docker build --quiet --network host --target "$1" --tag "$private/$1" "${@:2}" "$work/context" \
+target() { # NAME [OPTION...] builds one target of the Dockerfile
+	docker build --quiet --network host --build-arg "DEBIAN_SUITE=$DEBIAN_SUITE" --target "$1" --tag "$private/$1" "${@:2}" "$work/context" \
 		2> >(grep -vE '^$|DEPRECATED: The legacy|BuildKit is currently|environment-variable' >&2 || true)
 	echo "built image $1"
 }
 
-node_image() { # TARGET NAME: what is called NAME in the node
+node_image() { # TARGET NAME builds an image that is called NAME in the node
 	target "$1"
 	echo "$1 $2" >>"$work/images.txt"
 }
@@ -102,8 +146,8 @@ build_images() {
 	done < <("$work/context/bin/kubeadm" config images list --kubernetes-version "$(node_version k8s.io/kubernetes)")
 	node_image metrics-server "$repository/metrics-server/metrics-server:$(node_version sigs.k8s.io/metrics-server)"
 	node_image kube-router docker.io/library/kube-router:local
-	node_image servers "docker.io/library/$REDIS_IMAGE"
-	echo "servers docker.io/library/$POSTGRES_IMAGE" >>"$work/images.txt"
+	node_image servers "docker.io/library/$BUILT_REDIS_IMAGE"
+	echo "servers docker.io/library/$BUILT_POSTGRES_IMAGE" >>"$work/images.txt"
 }
 
 build_node() { # TAG
@@ -132,10 +176,7 @@ clean_up() {
 	remove_work
 }
 
-remove_work() { # a debootstrap that was ended leaves its mounts
-	awk -v work="$work/" 'index($2, work) == 1 {print $2}' /proc/mounts | xargs --no-run-if-empty umount --lazy
-	rm -rf --one-file-system "$work"
-}
+remove_work() { remove "$work"; }
 
 build() { # TAG
 	install_packages
@@ -146,8 +187,8 @@ build() { # TAG
 	cp "$recipe"/{Dockerfile,default-cni.yaml,default-storage.yaml} "$work/context/"
 	cp -r "$(cd "$root" && go list -m -f '{{.Dir}}' sigs.k8s.io/kind)/images/base/files" "$work/context/kind"
 	chmod -R u+w "$work/context/kind"
-	export -f build_rootfs
-	export work DEBIAN_SUITE
+	export -f build_rootfs remove
+	export work keyring DEBIAN_SUITE
 	setsid bash -euo pipefail -c build_rootfs >"$cache/logs/debian-base.log" 2>&1 &
 	debootstrap=$!
 	build_binaries
@@ -160,19 +201,23 @@ build() { # TAG
 }
 
 mkdir -p "$cache/logs"
+recipe_image=ai-agent-node:$(node_version k8s.io/kubernetes)-$(recipe_hash)
+[ "${1:-}" != plan ] || { plan && exit; }
 if [ -n "${NODE_IMAGE:-}" ]; then
-	here "$NODE_IMAGE" || docker pull "$NODE_IMAGE" || die "NODE_IMAGE=$NODE_IMAGE is not here and cannot be pulled"
+	present "$NODE_IMAGE" || docker pull "$NODE_IMAGE" ||
+		die "NODE_IMAGE=$NODE_IMAGE is not in Docker and cannot be pulled" "Check its name, or load it with 'docker load'."
 	choose "$NODE_IMAGE" "from NODE_IMAGE"
 fi
-built=ai-agent-node:$(node_version k8s.io/kubernetes)-$(recipe_hash)
-here "$built" && choose "$built" "built before"
-here "$UPSTREAM_NODE_IMAGE" && choose "$UPSTREAM_NODE_IMAGE" "pulled before"
-# A registry that answers may still refuse the layers: then it is as if there were none.
+image=$(built)
+[ -z "$image" ] || outdated "$image" || choose "$image" "built before"
+present "$UPSTREAM_NODE_IMAGE" && choose "$UPSTREAM_NODE_IMAGE" "pulled before"
+# A registry that answers may still refuse the layers; then the image is built.
 if timeout 10 docker manifest inspect "$UPSTREAM_NODE_IMAGE" >/dev/null && docker pull "$UPSTREAM_NODE_IMAGE"; then
 	choose "$UPSTREAM_NODE_IMAGE" pulled
 fi
-echo "no registry answers: the node image is built here, which takes about 15 minutes on 2 cores"
-build "$built"
-# Those of older recipes, but for what a cluster still runs.
-docker images --format '{{.Repository}}:{{.Tag}}' ai-agent-node | grep -vx "$built" | xargs --no-run-if-empty docker rmi || true
-choose "$built" "built here"
+echo "no registry serves the node image: building it takes about 15 minutes on 2 cores"
+image=$recipe_image-$(date -u +%Y%m%d%H%M) # a new name, so that clusters of the old image are known to be older
+build "$image"
+# Remove older images, except those that a cluster still uses.
+docker images --format '{{.Repository}}:{{.Tag}}' ai-agent-node | grep -vx "$image" | xargs --no-run-if-empty docker rmi || true
+choose "$image" "built here"

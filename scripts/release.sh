@@ -1,28 +1,20 @@
 #!/usr/bin/env bash
-# Installs or upgrades the release ai-agent. With OPENAI_API_KEY or
-# OPENAI_BASE_URL it asks that model, else the sample one.
+# Makes a part of a release in dist/: package, image or publish.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-helm() { command helm --kube-context "kind-$CLUSTER" --namespace default "$@"; }
-
-# Helm refuses a release whose last operation was killed half way.
-case "$(helm status ai-agent 2>/dev/null | sed -n 's/^STATUS: //p')" in
-pending-install | uninstalling) helm uninstall ai-agent --wait ;;
-pending-*) helm rollback ai-agent --wait ;;
+cd "$root"
+[ "${1:-}" != publish ] || [ -x "$bin/cosign" ] || step "tools" "The Go modules must be reachable." "$root/scripts/tools.sh" test >&2
+go build -buildvcs=false -o "$bin/release" ./test/release
+case ${1:-} in
+package)
+	[ -z "${KEYRING:-}" ] || [ -n "${KEY:-}" ] || die "KEY is not set" "Set it to the user ID of the signing key in KEYRING, such as KEY='Jane Doe'."
+	release package ${URL:+--url "$URL"} ${KEYRING:+--keyring "$KEYRING" --key "$KEY"} ${PASSPHRASE_FILE:+--passphrase-file "$PASSPHRASE_FILE"}
+	;;
+image) release image ;;
+publish)
+	[ -n "${REGISTRY:-}" ] || die "REGISTRY is not set" "Run: make publish REGISTRY=oci://HOST/PATH"
+	release publish --to "$REGISTRY" ${COSIGN_KEY:+--key "$COSIGN_KEY"} --plain-http="${PLAIN_HTTP:-false}" --chart-only="${CHART_ONLY:-false}"
+	;;
+*) die "unknown command \"${1:-}\"" "Use package, image or publish." ;;
 esac
-
-options=()
-if [ -n "${OPENAI_API_KEY:-}${OPENAI_BASE_URL:-}" ]; then
-	options+=(--set-string "config.OPENAI_BASE_URL=${OPENAI_BASE_URL:-https://api.openai.com/v1}")
-fi
-# By file descriptor: an argument could be read in the process list.
-if [ -n "${OPENAI_API_KEY:-}" ]; then
-	options+=(--set-file secret.stringData.OPENAI_API_KEY=/dev/fd/3)
-fi
-# --reset-values: what an earlier call was given must not linger.
-helm upgrade --install ai-agent "$root/charts/ai-agent" --reset-values --wait --timeout 5m "${options[@]}" 3< <(printf %s "${OPENAI_API_KEY:-}") || {
-	kubectl --namespace default get pods,events
-	exit 1
-}
-echo "release ai-agent, revision $(helm history ai-agent --max 1 | awk 'END {print $1}')"

@@ -1,17 +1,79 @@
 #!/usr/bin/env bash
-# Runs every test, the live suites in a cluster of their own: a user's
-# ai-agent cluster and kubeconfig are left alone.
+# Runs tests and prints a summary: "all" of them, those that need no cluster ("offline"),
+# or those and the headline live tests ("quick"). The live tests have their own cluster
+# and kubeconfig, so a user's cluster ai-agent stays untouched.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 export CLUSTER=ai-agent-test KUBECONFIG=$cache/kubeconfig-test
-RECREATE=yes "$root/scripts/environment.sh" || exit
-step "test tools" "The Go modules must be reachable." "$root/scripts/tools.sh" test
-step "ingress controller" "The Go modules must be reachable." "$root/scripts/ingress-controller.sh"
 cd "$root"
-# Apart, so that no compiler takes the cores from a cluster under test.
-mapfile -t packages < <(go list ./... | grep -v /test/live)
-gotestsum --format testname -- -count=1 "${packages[@]}"
-# Live tests mostly wait for Kubernetes: more of them than there are cores. Nobody
-# debugs the binary, and without what that takes it is linked sooner.
-KUBE_CONTEXT=kind-$CLUSTER gotestsum --format testname -- -count=1 -parallel 6 -timeout 60m -ldflags='-s -w' ./test/live
+results=$cache/results
+rm -rf "$results"
+mkdir -p "$results"
+
+record() { printf '%s\t%d\t%d\n' "$1" "$2" "$3" >>"$results/parts"; } # TITLE SECONDS STATUS
+
+summarize() {
+	local status=$?
+	# Interrupted in a part, or failed between two.
+	[ "$status" -eq 0 ] || [ -n "$failed" ] || record "${running:-preparation}" "$SECONDS" "$status"
+	[ ! -e "$results/parts" ] || ! command -v go >/dev/null || go run ./test/summary "$results" || true
+	exit "$status"
+}
+running='' failed=''
+trap summarize EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# part TITLE COMMAND... records how long a part took and whether it failed. The first
+# part that fails ends the script.
+part() {
+	local start=$SECONDS status=0
+	running=$1
+	"${@:2}" || status=$?
+	record "$1" $((SECONDS - start)) "$status"
+	running=''
+	[ "$status" -eq 0 ] || { failed=$1 && exit "$status"; }
+}
+
+go_tests() { # TITLE ARGUMENT...
+	part "$1" gotestsum --format testname --hide-summary=skipped --jsonfile "$results/$1.json" -- -count=1 "${@:2}"
+}
+
+environment() { RECREATE=yes "$root/scripts/environment.sh" test; }
+
+proxies() ( # a subshell, because step replaces the EXIT trap
+	step "proxies" "Install nginx and haproxy with your package manager." "$root/scripts/proxies.sh"
+)
+
+offline() { # separate from the live tests, whose cluster would compete with compilers for CPU
+	part "proxies" proxies
+	local list packages
+	list=$(go list ./... | grep -v -e /test/live -e /test/proxy)
+	mapfile -t packages <<<"$list"
+	# First, because it waits for timeouts and needs no CPU, so the others run meanwhile.
+	go_tests "offline tests" ./test/proxy "${packages[@]}"
+}
+
+# Live tests mostly wait for Kubernetes, so more of them run at once than there are
+# cores. The linker flags omit debug information, which makes linking faster.
+live() { KUBE_CONTEXT=kind-$CLUSTER go_tests "live tests" -parallel 6 -timeout 60m -ldflags='-s -w' "$@" ./test/live; }
+
+case ${1:-all} in
+all)
+	part "environment" environment
+	offline
+	live
+	;;
+offline)
+	plan=$("$root/scripts/proxies.sh" plan)
+	announce "$plan"
+	offline
+	;;
+quick)
+	part "environment" environment
+	offline
+	live -run 'TestDefaults|TestNoRunIsInterrupted|TestHelmTest'
+	;;
+*) die "unknown argument '$1'" "Use all, offline or quick." ;;
+esac

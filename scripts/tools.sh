@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the tools that go.mod pins into bin/; with the argument "test" also those
-# that only tests run: Helm 4 as bin/helm4, kube-score, and validate.
+# Builds the tools that go.mod pins into bin/. With the argument "test", also builds
+# those that only tests need: Helm 4 as bin/helm4, kube-score, kube-validate, cosign, a registry, and validate.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -9,13 +9,18 @@ helm=$(go list -m -f '{{.Version}}' helm.sh/helm/v3)
 minor=$(node_version k8s.io/kubernetes | cut -d. -f2)
 capabilities=helm.sh/helm/v3/pkg/chartutil lint=helm.sh/helm/v3/pkg/lint/rules
 mapfile -t tools < <(go list tool | grep -v helm.sh/helm/v4)
-# A helm that is not told so takes Kubernetes for v1.20 and refuses the chart's kubeVersion.
+# Without these flags helm assumes Kubernetes v1.20 and refuses the chart's kubeVersion.
 go build -trimpath -buildvcs=false -v -o bin/ -ldflags "-s -w -X helm.sh/helm/v3/internal/version.version=$helm \
 	-X $capabilities.k8sVersionMajor=1 -X $capabilities.k8sVersionMinor=$minor \
 	-X $lint.k8sVersionMajor=1 -X $lint.k8sVersionMinor=$minor" "${tools[@]}"
 if [ "${1:-}" = test ]; then
 	go build -trimpath -buildvcs=false -v -ldflags '-s -w' -o bin/helm4 helm.sh/helm/v4/cmd/helm
-	(cd ci/kube-score && go build -buildvcs=false -v -ldflags '-s -w' -o "$bin/" tool)
-	go build -buildvcs=false -v -o bin/validate ./test/validate # not beside the live tests, of which one calls it
+	for module in kube-score cosign registry; do
+		(cd "ci/$module" && CGO_ENABLED=0 go build -trimpath -buildvcs=false -v -ldflags '-s -w' -o "$bin/" tool)
+	done
+	# With the flags of node-image.sh, whose cached packages it then uses.
+	(cd ci/kube-validate && CGO_ENABLED=0 go build -trimpath -buildvcs=false -v -o "$bin/" \
+		-ldflags "-s -w -X main.version=$(node_version k8s.io/kubernetes)" .)
+	go build -buildvcs=false -v -o bin/validate ./test/validate # now, so that no live test has to compile it
 fi
-echo "$(cd bin && echo helm kind staticcheck gotestsum) in bin/"
+echo "helm kind staticcheck gotestsum in bin/"

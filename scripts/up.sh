@@ -1,29 +1,30 @@
 #!/usr/bin/env bash
-# From nothing to an agent that answers: cluster, chart, a first run.
+# Starts a cluster, installs the chart in it and does a first run.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 "$root/scripts/environment.sh" || exit
-step "helm install" "See 'kubectl describe pods -l app=ai-agent' and 'kubectl logs -l app=ai-agent'." "$root/scripts/release.sh"
+own_kubectl="$bin/kubectl --context kind-$CLUSTER --namespace default" # to paste
+step "helm install" "Run '$own_kubectl describe pods -l app=ai-agent' and '$own_kubectl logs -l app=ai-agent'." "$root/scripts/install.sh"
 autoscaler_reads() {
 	kubectl --namespace default wait hpa/ai-agent-hpa --timeout 120s --for condition=ScalingActive &&
 		kubectl --namespace default wait hpa/ai-agent-hpa --timeout 120s \
 			--for 'jsonpath={.status.currentMetrics[?(@.resource.name=="cpu")].resource.current.averageUtilization}' &&
 		kubectl --namespace default get hpa ai-agent-hpa --no-headers
 }
-# From the model's pod, as from any client. An agent has no leave to call another,
-# and a pod that is seconds old is not yet known to every NetworkPolicy.
-step "first run" "See 'kubectl logs -l app=ai-agent': is the model reachable, the key right?" \
+# The client runs in the model's pod: the agent's NetworkPolicy does not let it call
+# itself.
+step "first run" "Run '$own_kubectl logs -l app=ai-agent'. Check that the model is reachable and the key is valid." \
 	kubectl --namespace default exec deployment/llm -- \
 	/agent ask --url http://ai-agent-service "Say that you are up."
-step "autoscaler" "See 'kubectl describe hpa ai-agent-hpa' and 'kubectl top pods'." autoscaler_reads
+step "autoscaler" "Run '$own_kubectl describe hpa ai-agent-hpa' and '$own_kubectl top pods'." autoscaler_reads
 
 echo
 kubectl --namespace default get all -l app=ai-agent
 cat <<-END
 
-	The agent answers at http://ai-agent-service in the cluster kind-$CLUSTER. Talk to it:
-	  $bin/kubectl --context kind-$CLUSTER exec deployment/llm -- /agent ask --url http://ai-agent-service "your question"
-	Remove it all:
+	The agent is at http://ai-agent-service in the cluster kind-$CLUSTER. Ask it a question:
+	  $own_kubectl exec deployment/llm -- /agent ask --url http://ai-agent-service "your question"
+	Remove the cluster:
 	  make down
 END

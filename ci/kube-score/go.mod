@@ -1,4 +1,4 @@
-// A module of its own: kube-score reads APIs that the suites' k8s.io/api no longer has.
+// A separate module, because kube-score needs APIs that a newer k8s.io/api no longer has.
 module ai-agent/ci/kube-score
 
 go 1.26

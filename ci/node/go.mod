@@ -1,5 +1,5 @@
-// What a node of the kind cluster is made of where no registry answers. Every
-// version is pinned here; ../../scripts/node-image.sh builds it.
+// The components of a kind node that ../../scripts/node-image.sh builds where no registry
+// answers. Their versions are pinned here.
 module ai-agent/node
 
 go 1.26.6
@@ -355,8 +355,8 @@ require (
 
 replace github.com/vishvananda/netlink => github.com/vishvananda/netlink v1.3.1
 
-// Kubernetes is built from its published modules: its own go.mod replaces each
-// with a folder that only its repository has.
+// Kubernetes is built from its published modules, because its go.mod replaces each of
+// them with a folder that exists only in its repository.
 replace (
 	k8s.io/api => k8s.io/api v0.37.2
 	k8s.io/apiextensions-apiserver => k8s.io/apiextensions-apiserver v0.37.2

@@ -11,8 +11,8 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// customResource is the part of a CustomResourceDefinition that says what its
-// objects look like.
+// customResource is the part of a CustomResourceDefinition that describes its
+// objects.
 type customResource struct {
 	Spec struct {
 		Group string
@@ -47,7 +47,11 @@ func writeCustom(file, folder string) error {
 			continue
 		}
 		schema := version.Schema.OpenAPIV3Schema
+		if schema == nil {
+			return fmt.Errorf("%s: the version %s has no schema", file, version.Name)
+		}
 		tightenCustom(schema)
+		schema["$comment"] = fromCustom
 		data, err := json.Marshal(schema)
 		if err != nil {
 			return err
@@ -60,8 +64,8 @@ func writeCustom(file, folder string) error {
 	return nil
 }
 
-// tightenCustom makes a JSON Schema of a CustomResourceDefinition's: it drops
-// what only Kubernetes reads and refuses fields that are not named.
+// tightenCustom turns the schema in a CustomResourceDefinition into a JSON Schema: it
+// removes what only Kubernetes reads, and refuses unknown fields.
 func tightenCustom(schema map[string]any) {
 	if schema["x-kubernetes-int-or-string"] == true {
 		schema["type"] = []string{"string", "integer"}

@@ -10,10 +10,11 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// require adds to the chart's schema that no value may be missing which has a
-// default that the templates count on: helm takes a value that is null away. What
-// is empty by default, and what lies in a map of any keys, may be null.
-func require(schemaFile, valuesFile string) error {
+// complete adds to the chart's schema what values.yaml and Helm imply. A value must
+// not be missing if it has a default on which the templates rely: Helm removes a value
+// that is null. Values that are empty by default, and entries of a map with any keys,
+// may be null.
+func complete(schemaFile, valuesFile string) error {
 	var schema, values map[string]any
 	for file, into := range map[string]*map[string]any{schemaFile: &schema, valuesFile: &values} {
 		data, err := os.ReadFile(file)
@@ -24,6 +25,8 @@ func require(schemaFile, valuesFile string) error {
 			return err
 		}
 	}
+	schema["$comment"] = fromValues
+	setByHelm(schema)
 	requireDefaults(schema, values)
 	var out bytes.Buffer
 	encoder := json.NewEncoder(&out)
@@ -33,6 +36,17 @@ func require(schemaFile, valuesFile string) error {
 		return err
 	}
 	return os.WriteFile(schemaFile, out.Bytes(), 0o644)
+}
+
+// setByHelm adds the keys that the values of a subchart have: global, which Helm sets,
+// and enabled, which is the usual condition of a dependency.
+func setByHelm(schema map[string]any) {
+	properties, ok := schema["properties"].(map[string]any)
+	if !ok {
+		return
+	}
+	properties["enabled"] = map[string]any{"type": "boolean"}
+	properties["global"] = map[string]any{"type": "object", "additionalProperties": true}
 }
 
 func requireDefaults(schema, values map[string]any) {
@@ -55,7 +69,7 @@ func requireDefaults(schema, values map[string]any) {
 	}
 }
 
-// isScalar reports whether a default is a single value that says something.
+// isScalar reports whether a default is a single value that is not empty.
 func isScalar(value any) bool {
 	switch value := value.(type) {
 	case string:

@@ -1,5 +1,5 @@
-// The ingress controller that the live suites put in front of the agent. A module
-// of its own: it replaces modules, and pins other versions than the suites.
+// The ingress controller in front of the agent in the live tests. It is a separate module
+// because it replaces modules and pins other versions than the tests.
 module ai-agent/ci/traefik
 
 go 1.26.6
@@ -370,7 +370,7 @@ require (
 	sigs.k8s.io/yaml v1.6.0 // indirect
 )
 
-// Traefik's own.
+// Copied from Traefik's go.mod.
 replace (
 	github.com/abbot/go-http-auth => github.com/containous/go-http-auth v0.4.1-0.20200324110947-a37a7636d23e
 	github.com/gorilla/mux => github.com/containous/mux v0.0.0-20250523120546-41b6ec3aed59

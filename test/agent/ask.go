@@ -5,61 +5,173 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
+	"mime"
 	"net/http"
+	"net/url"
+	"os"
 	"strings"
+
+	"github.com/spf13/cobra"
+
+	"example.com/ai-agent/test/agent/output"
 )
 
-// errCut says that a stream ended before its run did.
-var errCut = errors.New("the run was cut: the stream ended before the event done")
+// client asks an agent for runs.
+type client struct {
+	url  string // of the agent, or of a proxy in front of it
+	host string // that the proxy routes by; the URL's if empty
+}
 
-// ask sends one run to the agent at url, for a proxy there under the name host if
-// one is given, and writes the answer as it streams in. It fails with errCut
-// where the stream ends without the agent having said so.
-func ask(ctx context.Context, url, host string, req runRequest, answer io.Writer) error {
-	body, err := json.Marshal(req)
-	if err != nil {
-		return err
+// ask sends one run and shows its events as they arrive. It returns the last one,
+// ended, which is shown too.
+func (c client) ask(ctx context.Context, req runRequest, show func(output.Event)) output.Event {
+	ended := c.follow(ctx, req, show)
+	if ctx.Err() != nil && ended.Outcome != output.Done {
+		ended.Error = fmt.Sprintf("%s: %v", ended.Error, context.Cause(ctx)) // such as the signal
 	}
-	post, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimSuffix(url, "/")+"/v1/runs", bytes.NewReader(body))
+	show(ended)
+	return ended
+}
+
+func (c client) follow(ctx context.Context, req runRequest, show func(output.Event)) output.Event {
+	res, err := c.post(ctx, req)
 	if err != nil {
-		return err
-	}
-	post.Host = host // empty, it is the URL's
-	res, err := http.DefaultClient.Do(post)
-	if err != nil {
-		return err
+		return ended(output.Unreachable, err.Error())
 	}
 	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {
 		reason, _ := io.ReadAll(io.LimitReader(res.Body, 4096))
-		return fmt.Errorf("%s: %s", res.Status, bytes.TrimSpace(reason))
+		return ended(output.Refused, fmt.Sprintf("%s: %s", res.Status, bytes.TrimSpace(reason)))
 	}
-	event, ended := "", errCut
-	lines := bufio.NewScanner(res.Body)
+	if kind, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type")); kind == "application/json" {
+		return readWhole(res.Body, show)
+	}
+	return readStream(res.Body, show)
+}
+
+func ended(outcome output.Outcome, err string) output.Event {
+	return output.Event{Event: output.Ended, End: &output.End{Outcome: outcome, Error: err}}
+}
+
+func (c client) post(ctx context.Context, req runRequest) (*http.Response, error) {
+	body, err := json.Marshal(req)
+	if err != nil {
+		return nil, err
+	}
+	post, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimSuffix(c.url, "/")+"/v1/runs", bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	post.Host = c.host
+	return http.DefaultClient.Do(post)
+}
+
+// longestLine bounds a line of a stream: a token may be a whole answer.
+const longestLine = 16 << 20
+
+// readStream reads server-sent events to the end of the stream. Hanging up after
+// the event done would look to the agent like a client that went away.
+func readStream(stream io.Reader, show func(output.Event)) output.Event {
+	ended := ended(output.Interrupted, "the stream ended before the run did")
+	name := ""
+	lines := bufio.NewScanner(stream)
+	lines.Buffer(nil, longestLine)
 	for lines.Scan() {
-		if name, ok := strings.CutPrefix(lines.Text(), "event: "); ok {
-			event = name
+		if event, ok := strings.CutPrefix(lines.Text(), "event: "); ok {
+			name = event
 		}
 		data, ok := strings.CutPrefix(lines.Text(), "data: ")
 		if !ok {
 			continue
 		}
-		var piece struct{ Text, Error string }
-		if err := json.Unmarshal([]byte(data), &piece); err != nil {
-			return fmt.Errorf("event %s: %w", event, err)
+		var event struct{ Run, Text, Error string }
+		if err := json.Unmarshal([]byte(data), &event); err != nil { // an incomplete line
+			ended.Error = fmt.Sprintf("the stream ended within an event %s: %v", name, err)
+			return ended
 		}
-		switch event {
+		switch name {
+		case "started":
+			ended.Run = event.Run
+			show(output.Event{Event: output.Started, Run: event.Run})
 		case "token":
-			fmt.Fprint(answer, piece.Text)
+			ended.Tokens++
+			show(output.Event{Event: output.Token, Text: event.Text})
 		case "error":
-			ended = errors.New(piece.Error)
+			ended.Outcome, ended.Error = output.Failed, event.Error
 		case "done":
-			ended = nil
+			ended.Outcome, ended.Error = output.Done, ""
 		}
-		// On to the stream's end: to hang up first would look like going away.
 	}
-	return errors.Join(ended, lines.Err())
+	if err := lines.Err(); err != nil && ended.Outcome == output.Interrupted {
+		ended.Error = fmt.Sprintf("%s: %v", ended.Error, err)
+	}
+	return ended
+}
+
+// readWhole reads the answer of an agent that does not stream, as one token.
+func readWhole(body io.Reader, show func(output.Event)) output.Event {
+	var whole struct{ Run, Answer string }
+	if err := json.NewDecoder(body).Decode(&whole); err != nil {
+		return ended(output.Interrupted, fmt.Sprintf("the answer ended before its JSON did: %v", err))
+	}
+	show(output.Event{Event: output.Started, Run: whole.Run})
+	show(output.Event{Event: output.Token, Text: whole.Answer})
+	done := ended(output.Done, "")
+	done.Run, done.Tokens = whole.Run, 1
+	return done
+}
+
+func askCommand() *cobra.Command {
+	var (
+		c         client
+		maxTokens int64
+		format    = asText
+	)
+	cmd := &cobra.Command{
+		Use:   "ask TASK...",
+		Short: "Ask an agent for one run per task, in sequence, and print each answer as it streams",
+		Long: `Ask an agent for one run per task, in sequence, and print each answer as it streams.
+The first run that is not done ends the sequence.
+
+Exit codes:
+  0  every run is done
+  1  the command line or the configuration is wrong
+  3  interrupted: the connection or the stream ended before the run did
+  4  refused: an HTTP answer other than 200
+  5  unreachable: no HTTP answer at all
+  6  failed: the agent reported an error of its model, or that the run exceeded its budget
+
+--output json prints one JSON object per line: the events started, token and ended of each run.`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, tasks []string) error {
+			if err := checkURL(c.url); err != nil {
+				return err
+			}
+			show := format.events(os.Stdout)
+			for _, task := range tasks {
+				ended := c.ask(cmd.Context(), runRequest{Task: task, MaxTokens: maxTokens}, show)
+				if ended.Outcome != output.Done {
+					return format.exit(ended.Outcome.ExitCode(), fmt.Sprintf("run %s: %s", ended.Outcome, ended.Error))
+				}
+				http.DefaultClient.CloseIdleConnections() // a Service may route the next run to another pod
+			}
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&c.url, "url", "http://127.0.0.1:8000", "address of the agent")
+	cmd.Flags().StringVar(&c.host, "host", "", "host name to send to a proxy at --url (default: the URL's)")
+	cmd.Flags().Int64Var(&maxTokens, "max-tokens", 0, maxTokensHelp)
+	cmd.Flags().Var(&format, "output", "how to print the answers: text or json")
+	return cmd
+}
+
+// checkURL does not repeat a wrong address: it may contain a password.
+func checkURL(address string) error {
+	u, err := url.Parse(address)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+		return fmt.Errorf("--url is not an HTTP address: use one such as http://ai-agent-service:8000")
+	}
+	return nil
 }

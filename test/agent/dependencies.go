@@ -2,7 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"log/slog"
+	neturl "net/url"
 	"os"
 	"sync"
 	"time"
@@ -11,23 +14,27 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// checkTimeout bounds each check; it lies under the readiness probe's 5 s.
+// checkTimeout bounds each check. It is shorter than the 5 s of the readiness probe.
 const checkTimeout = 2 * time.Second
 
-// dependencies are the servers without which the agent takes no traffic.
+// dependencies are the servers that the agent needs to be ready.
 type dependencies map[string]func(context.Context) error
 
-// dependenciesFromEnv reads REDIS_URL and DATABASE_URL; one that is not set is
-// not checked. A DATABASE_URL without a user means postgres, one without a
-// password takes DATABASE_PASSWORD. Nothing is dialled yet.
+// dependenciesFromEnv reads REDIS_URL and DATABASE_URL. A server whose variable is
+// not set is not checked. The user of DATABASE_URL defaults to postgres, its
+// password to DATABASE_PASSWORD. Nothing is dialed yet.
 func dependenciesFromEnv() (dependencies, error) {
 	checks := dependencies{}
 	if url := os.Getenv("REDIS_URL"); url != "" {
 		options, err := redis.ParseURL(url)
 		if err != nil {
+			var quoted *neturl.Error // quotes the URL with its password
+			if errors.As(err, &quoted) {
+				err = quoted.Err
+			}
 			return nil, fmt.Errorf("REDIS_URL: %w", err)
 		}
-		options.ContextTimeoutEnabled = true // else a silent server outlasts the check
+		options.ContextTimeoutEnabled = true // otherwise a server that never answers outlasts the check
 		client := redis.NewClient(options)
 		checks["redis"] = func(ctx context.Context) error { return client.Ping(ctx).Err() }
 	}
@@ -51,8 +58,15 @@ func dependenciesFromEnv() (dependencies, error) {
 	return checks, nil
 }
 
-// check asks every dependency at once and returns each one's state, "ok" or
-// what is wrong, and whether all are ok.
+// The states of a dependency. Errors are only logged: they name users, databases and
+// addresses, which clients of the agent must not learn.
+const (
+	available   = "ok"
+	unavailable = "unavailable"
+)
+
+// check pings all dependencies at the same time. It returns the state of each, and
+// whether all are available.
 func (d dependencies) check(ctx context.Context) (states map[string]string, ok bool) {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
@@ -66,9 +80,10 @@ func (d dependencies) check(ctx context.Context) (states map[string]string, ok b
 			err := ping(ctx)
 			mu.Lock()
 			defer mu.Unlock()
-			states[name] = "ok"
+			states[name] = available
 			if err != nil {
-				states[name], ok = err.Error(), false
+				slog.Warn("a dependency is unavailable", "name", name, "error", err)
+				states[name], ok = unavailable, false
 			}
 		})
 	}

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// faults are the ways in which a test can break this agent. The zero value is
-// a healthy one.
+// faults are the ways in which a test can break the agent. The zero value breaks
+// nothing.
 type faults struct {
 	slowStart time.Duration
 	http      bool
@@ -21,13 +21,13 @@ type faults struct {
 	notReady  atomic.Bool
 }
 
-// forever stands for a fault without an end.
+// forever is the duration of a fault that does not end.
 const forever = 0
 
 // faultHelp describes --fault.
-const faultHelp = `break the agent for a test: NAME or NAME=DURATION, several allowed.
-hang (answer nothing, not even SIGTERM), exit (after DURATION), slow-start (listen only after DURATION), not-ready,
-burn-cpu (one core), grow-memory (16 MiB a second, kept when DURATION is over); http takes more of them at POST /faults?fault=NAME=DURATION`
+const faultHelp = `break the agent for a test: NAME or NAME=DURATION, can be repeated.
+hang (answer no request and ignore SIGTERM), exit (after DURATION), slow-start (listen only after DURATION), not-ready,
+burn-cpu (one core), grow-memory and fill-tmp (16 MiB per second, kept after DURATION); http accepts further faults at POST /faults?fault=NAME=DURATION`
 
 var faultKinds = map[string]func(*faults, time.Duration){
 	"http":        func(f *faults, _ time.Duration) { f.http = true },
@@ -37,12 +37,13 @@ var faultKinds = map[string]func(*faults, time.Duration){
 	"exit":        func(_ *faults, d time.Duration) { time.AfterFunc(d, func() { os.Exit(1) }) },
 	"burn-cpu":    func(_ *faults, d time.Duration) { go burnCPU(d) },
 	"grow-memory": func(_ *faults, d time.Duration) { go growMemory(d) },
+	"fill-tmp":    func(_ *faults, d time.Duration) { go fillTmp(d) },
 }
 
-// start begins the fault that spec names.
+// start starts the fault that spec names.
 func (f *faults) start(spec string) error {
 	name, length, timed := strings.Cut(spec, "=")
-	begin, known := faultKinds[name]
+	inject, known := faultKinds[name]
 	if !known {
 		return fmt.Errorf("unknown fault %q: use one of %s", name, strings.Join(slices.Sorted(maps.Keys(faultKinds)), ", "))
 	}
@@ -54,11 +55,11 @@ func (f *faults) start(spec string) error {
 		}
 	}
 	slog.Warn("fault", "name", name, "duration", duration.String())
-	begin(f, duration)
+	inject(f, duration)
 	return nil
 }
 
-// handler takes faults at run time. It is served only under the fault "http".
+// handler starts faults at run time. It is served only with the fault http.
 func (f *faults) handler(w http.ResponseWriter, r *http.Request) {
 	if err := f.start(r.FormValue("fault")); err != nil {
 		writeError(w, http.StatusBadRequest, err.Error())
@@ -67,7 +68,7 @@ func (f *faults) handler(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// stall keeps a request of a hanging agent unanswered until its client gives up.
+// stall leaves each request unanswered until its client gives up while the agent hangs.
 func (f *faults) stall(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if f.hang.Load() {
@@ -78,7 +79,7 @@ func (f *faults) stall(next http.Handler) http.Handler {
 	})
 }
 
-// holdOn keeps a hanging agent from its end: SIGTERM does not wake it.
+// holdOn delays the shutdown of an agent that hangs: SIGTERM does not end the fault.
 func (f *faults) holdOn() {
 	for f.hang.Load() {
 		time.Sleep(100 * time.Millisecond)
@@ -97,19 +98,43 @@ func burnCPU(d time.Duration) {
 	}
 }
 
-// held is what growMemory took: a package variable, so that it stays in use.
+// held is the memory of growMemory: a package variable keeps it in use.
 var held [][]byte
 
-// growMemory takes more each second of the time, and keeps it. What it has taken
-// in the end does not depend on how busy the machine is.
+// growMemory allocates a chunk for each second of d and keeps them all.
 func growMemory(d time.Duration) {
-	const chunk = 16 << 20
-	for i := 0; d == forever || time.Duration(i)*time.Second < d; i++ {
+	eachSecond(d, func() {
 		piece := make([]byte, chunk)
 		for i := 0; i < chunk; i += os.Getpagesize() {
-			piece[i] = 1 // memory counts only once it is touched
+			piece[i] = 1 // memory is used only once it is written to
 		}
 		held = append(held, piece)
+	})
+}
+
+// fillTmp writes a chunk for each second of d to one file, as a run with large downloads
+// does.
+func fillTmp(d time.Duration) {
+	file, err := os.CreateTemp("", "fill-")
+	if err != nil {
+		slog.Error("fault", "name", "fill-tmp", "error", err.Error())
+		return
+	}
+	piece := make([]byte, chunk)
+	eachSecond(d, func() {
+		if _, err := file.Write(piece); err != nil {
+			slog.Error("fault", "name", "fill-tmp", "error", err.Error())
+		}
+	})
+}
+
+const chunk = 16 << 20
+
+// eachSecond takes a step for each second of d. The number of steps does not depend on
+// how busy the machine is.
+func eachSecond(d time.Duration, step func()) {
+	for i := 0; d == forever || time.Duration(i)*time.Second < d; i++ {
+		step()
 		time.Sleep(time.Second)
 	}
 }

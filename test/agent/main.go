@@ -1,34 +1,34 @@
 // Command agent is the sample agent: the reference for the contract that the
-// chart relies on, and what the live suites deploy. It answers tasks by asking
-// an OpenAI-compatible model, streams the answer for as long as it takes, and on
+// chart relies on, and what the live tests deploy. It answers tasks by asking an
+// OpenAI-compatible model, streams each answer for as long as it takes, and after
 // SIGTERM finishes every run before it exits.
 package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
-	"net/http"
 	"os"
 	"os/signal"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
-	_ "golang.org/x/crypto/x509roots/fallback" // the image has no certificates of its own
+	_ "golang.org/x/crypto/x509roots/fallback" // the image contains no certificates
 
 	"example.com/ai-agent/test/agent/llm"
+	"example.com/ai-agent/test/agent/output"
 )
 
 func main() {
-	// The first signal drains; after it, a second one ends the process at once.
+	// The first signal starts the drain; a second one ends the process at once.
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	context.AfterFunc(ctx, stop)
 	root := &cobra.Command{
 		Use:           "agent",
-		Short:         "A small agent that never cuts a run",
+		Short:         "A small agent that finishes every run before it exits",
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		PersistentPreRunE: func(*cobra.Command, []string) error {
@@ -37,9 +37,20 @@ func main() {
 	}
 	root.AddCommand(serveCommand(), runCommand(), askCommand(), checkCommand(), llmCommand())
 	if err := root.ExecuteContext(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, "agent:", err)
-		os.Exit(1)
+		os.Exit(report(err))
 	}
+}
+
+// report prints the error and returns the exit code for it.
+func report(err error) int {
+	if err.Error() != "" {
+		fmt.Fprintln(os.Stderr, "agent:", err)
+	}
+	var exit *exitError
+	if errors.As(err, &exit) {
+		return exit.code
+	}
+	return output.ExitUsage
 }
 
 func setLogLevel(name string) error {
@@ -54,15 +65,17 @@ func setLogLevel(name string) error {
 func serveCommand() *cobra.Command {
 	var (
 		addr       string
+		observe    string
 		heartbeat  time.Duration
 		drainDelay time.Duration
 		patience   time.Duration
+		timeout    time.Duration
 		maxRuns    int
 		specs      []string
 	)
 	cmd := &cobra.Command{
 		Use:   "serve",
-		Short: "Answer /health, /ready, /metrics and POST /v1/runs until SIGTERM, then drain",
+		Short: "Serve POST /v1/runs, /health, /ready and /metrics until SIGTERM, then drain",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			model, err := modelFromEnv()
@@ -80,24 +93,37 @@ func serveCommand() *cobra.Command {
 				}
 			}
 			time.Sleep(broken.slowStart)
+			var metrics net.Listener
+			if observe != "" {
+				if metrics, err = net.Listen("tcp", observe); err != nil {
+					return err
+				}
+			}
 			listener, err := net.Listen("tcp", addr)
 			if err != nil {
 				return err
 			}
-			slog.Info("serving", "address", listener.Addr().String(), "model", model.name)
-			return newServer(model, checks, broken, heartbeat, patience, maxRuns).serve(cmd.Context(), listener, drainDelay)
+			slog.Info("serving", "address", listener.Addr().String(), "metrics", observe, "model", model.name)
+			agent := &server{
+				model: model, dependencies: checks, faults: broken, heartbeat: heartbeat, patience: patience, timeout: timeout,
+				slots: make(chan struct{}, maxRuns), metrics: newMetrics(model.maxRun),
+			}
+			model.observe = agent.metrics.observe
+			return agent.serve(cmd.Context(), listener, metrics, drainDelay)
 		},
 	}
-	cmd.Flags().StringVar(&addr, "addr", ":8000", "address to listen on")
-	cmd.Flags().DurationVar(&heartbeat, "heartbeat", 15*time.Second, "longest silence on a stream")
-	cmd.Flags().DurationVar(&drainDelay, "drain-delay", 5*time.Second, "how long to go on accepting after SIGTERM")
-	cmd.Flags().DurationVar(&patience, "patience", 100*time.Millisecond, "how long to wait with an answer's first byte, so that no proxy in front cuts it")
-	cmd.Flags().IntVar(&maxRuns, "max-runs", 100, "runs in flight at most; one more gets 429")
+	cmd.Flags().StringVar(&addr, "addr", ":8000", "address of the API")
+	cmd.Flags().StringVar(&observe, "metrics-addr", ":9090", "address of /metrics, which stays open until the last run has ended; if empty, that of --addr")
+	cmd.Flags().DurationVar(&heartbeat, "heartbeat", 15*time.Second, "interval of the comments that keep a silent stream alive")
+	cmd.Flags().DurationVar(&drainDelay, "drain-delay", 5*time.Second, "how long to keep accepting requests after SIGTERM")
+	cmd.Flags().DurationVar(&patience, "patience", 100*time.Millisecond, "delay of the first byte of an answer: a proxy may interrupt a faster one")
+	cmd.Flags().DurationVar(&timeout, "client-timeout", 10*time.Second, "how long a client may take to send a request; a run's answer may take MAX_RUN_SECONDS. 0 means no limit for either")
+	cmd.Flags().IntVar(&maxRuns, "max-runs", 100, "number of slots for runs; while all are busy, a run is refused with 429")
 	cmd.Flags().StringSliceVar(&specs, "fault", nil, faultHelp)
 	return cmd
 }
 
-const maxTokensHelp = "shorten the answer; 0 leaves it to MAX_TOKENS of the agent"
+const maxTokensHelp = "longest answer in tokens; 0 means the agent's MAX_TOKENS"
 
 func runCommand() *cobra.Command {
 	var (
@@ -106,14 +132,14 @@ func runCommand() *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "run --task TASK",
-		Short: "Answer one task on standard output and exit, as a CronJob does",
+		Short: "Answer one task on standard output and exit, as the chart's CronJobs do",
 		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			model, err := modelFromEnv()
 			if err != nil {
 				return err
 			}
-			// Not the command's context: a run that is told to end is finished first.
+			// Not the command's context: after SIGTERM the run is finished first.
 			err = model.run(context.Background(), task, maxTokens, func(text string) error {
 				_, err := fmt.Print(text)
 				return err
@@ -122,51 +148,10 @@ func runCommand() *cobra.Command {
 			return err
 		},
 	}
-	cmd.Flags().StringVar(&task, "task", "", "what to do")
+	cmd.Flags().StringVar(&task, "task", "", "the task to answer")
 	cmd.Flags().Int64Var(&maxTokens, "max-tokens", 0, maxTokensHelp)
 	_ = cmd.MarkFlagRequired("task") // fails only for a flag that is not defined
 	return cmd
-}
-
-func askCommand() *cobra.Command {
-	var (
-		url, host string
-		maxTokens int64
-		lines     bool
-	)
-	cmd := &cobra.Command{
-		Use:   "ask TASK...",
-		Short: "Send runs to an agent, one after the other, and print each answer as it streams in",
-		Args:  cobra.MinimumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			var answer io.Writer = os.Stdout
-			if lines {
-				answer = lineWriter{os.Stdout}
-			}
-			for _, task := range args {
-				err := ask(cmd.Context(), url, host, runRequest{Task: task, MaxTokens: maxTokens}, answer)
-				fmt.Println()
-				if err != nil {
-					return err
-				}
-				http.DefaultClient.CloseIdleConnections() // the next run is a Service's to place
-			}
-			return nil
-		},
-	}
-	cmd.Flags().StringVar(&url, "url", "http://127.0.0.1:8000", "address of the agent")
-	cmd.Flags().BoolVar(&lines, "lines", false, "end a line after each token: a container's log shows whole lines only")
-	cmd.Flags().StringVar(&host, "host", "", "name to ask a proxy at --url for; the URL's own if empty")
-	cmd.Flags().Int64Var(&maxTokens, "max-tokens", 0, maxTokensHelp)
-	return cmd
-}
-
-// lineWriter ends a line after each write.
-type lineWriter struct{ to io.Writer }
-
-func (w lineWriter) Write(text []byte) (int, error) {
-	_, err := fmt.Fprintf(w.to, "%s\n", text)
-	return len(text), err
 }
 
 func llmCommand() *cobra.Command {
@@ -188,7 +173,7 @@ func llmCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&addr, "addr", ":8080", "address to listen on")
-	cmd.Flags().IntVar(&config.AnswerTokens, "answer-tokens", 100, "length of an answer in tokens; max_tokens shortens it")
-	cmd.Flags().Float64Var(&config.TokensPerSecond, "tokens-per-second", 20, "speed of an answer; 0 answers at once")
+	cmd.Flags().IntVar(&config.AnswerTokens, "answer-tokens", 100, "length of an answer in tokens; max_tokens of a request shortens it")
+	cmd.Flags().Float64Var(&config.TokensPerSecond, "tokens-per-second", 20, "speed of an answer; 0 sends it at once")
 	return cmd
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/openai/openai-go/v3"
 )
 
-// model is the OpenAI-compatible model that the agent asks. Its address and key
-// are OPENAI_BASE_URL and OPENAI_API_KEY, which the client library reads itself.
+// model is the OpenAI-compatible model that the agent asks. The client library
+// itself reads its address and key from OPENAI_BASE_URL and OPENAI_API_KEY.
 type model struct {
 	client      openai.Client
 	name        string
@@ -20,9 +20,10 @@ type model struct {
 	maxTokens   int64
 	maxRun      time.Duration // 0 means no limit
 	stream      bool
+	observe     func(call) // called after each request to the model, if set
 }
 
-// errOverBudget says that a run took longer than the chart protects it.
+// errOverBudget ends a run that takes longer than the chart protects it.
 var errOverBudget = errors.New("the run took more than MAX_RUN_SECONDS")
 
 // modelFromEnv reads MODEL_NAME, TEMPERATURE, MAX_TOKENS, MAX_RUN_SECONDS and
@@ -54,23 +55,37 @@ func modelFromEnv() (*model, error) {
 	}, nil
 }
 
-// run asks the model for the answer to one task and hands on each piece as it
-// comes. maxTokens 0 means the configured number. It fails with errOverBudget
-// where the answer takes longer than a run may.
+// call is a finished request to the model.
+type call struct {
+	model      string
+	took       time.Duration
+	firstChunk time.Duration // after which the first chunk of a stream arrived; 0 if none did
+	tokens     openai.CompletionUsage
+	err        error
+}
+
+// run asks the model for the answer to one task and passes each piece to emit as
+// it arrives. maxTokens 0 means MAX_TOKENS. The error is errOverBudget when the
+// answer takes longer than MAX_RUN_SECONDS.
 func (m *model) run(ctx context.Context, task string, maxTokens int64, emit func(text string) error) error {
 	if m.maxRun > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, m.maxRun, errOverBudget)
 		defer cancel()
 	}
-	err := m.ask(ctx, task, maxTokens, emit)
-	if err != nil && errors.Is(context.Cause(ctx), errOverBudget) {
-		return errOverBudget
+	start := time.Now()
+	asked := m.ask(ctx, task, maxTokens, emit)
+	if asked.err != nil && errors.Is(context.Cause(ctx), errOverBudget) {
+		asked.err = errOverBudget
 	}
-	return err
+	if m.observe != nil {
+		asked.model, asked.took = m.name, time.Since(start)
+		m.observe(asked)
+	}
+	return asked.err
 }
 
-func (m *model) ask(ctx context.Context, task string, maxTokens int64, emit func(text string) error) error {
+func (m *model) ask(ctx context.Context, task string, maxTokens int64, emit func(text string) error) call {
 	if maxTokens == 0 {
 		maxTokens = m.maxTokens
 	}
@@ -80,41 +95,53 @@ func (m *model) ask(ctx context.Context, task string, maxTokens int64, emit func
 		MaxTokens:   openai.Int(maxTokens),
 		Messages:    []openai.ChatCompletionMessageParamUnion{openai.UserMessage(task)},
 	}
-	if !m.stream {
-		return m.askWhole(ctx, params, emit)
+	if m.stream {
+		return m.askStreaming(ctx, params, emit)
 	}
+	return m.askWhole(ctx, params, emit)
+}
+
+func (m *model) askStreaming(ctx context.Context, params openai.ChatCompletionNewParams, emit func(string) error) (asked call) {
+	params.StreamOptions = openai.ChatCompletionStreamOptionsParam{IncludeUsage: openai.Bool(true)}
+	start := time.Now()
 	answer := m.client.Chat.Completions.NewStreaming(ctx, params)
 	defer answer.Close()
 	finished := false
 	for answer.Next() {
-		for _, choice := range answer.Current().Choices {
+		chunk := answer.Current()
+		if asked.firstChunk == 0 {
+			asked.firstChunk = time.Since(start)
+		}
+		if chunk.Usage.TotalTokens > 0 { // of the last chunk
+			asked.tokens = chunk.Usage
+		}
+		for _, choice := range chunk.Choices {
 			finished = finished || choice.FinishReason != ""
 			if choice.Delta.Content == "" {
 				continue
 			}
-			if err := emit(choice.Delta.Content); err != nil {
-				return err
+			if asked.err = emit(choice.Delta.Content); asked.err != nil {
+				return asked
 			}
 		}
 	}
 	if err := answer.Err(); err != nil {
-		return fmt.Errorf("asking the model: %w", err)
+		asked.err = fmt.Errorf("asking the model: %w", err)
+	} else if !finished {
+		asked.err = errors.New("the model's stream ended before its answer did")
 	}
-	if !finished {
-		return fmt.Errorf("the model's answer broke off before its end")
-	}
-	return nil
+	return asked
 }
 
-func (m *model) askWhole(ctx context.Context, params openai.ChatCompletionNewParams, emit func(string) error) error {
+func (m *model) askWhole(ctx context.Context, params openai.ChatCompletionNewParams, emit func(string) error) call {
 	answer, err := m.client.Chat.Completions.New(ctx, params)
 	if err != nil {
-		return fmt.Errorf("asking the model: %w", err)
+		return call{err: fmt.Errorf("asking the model: %w", err)}
 	}
 	if len(answer.Choices) == 0 {
-		return fmt.Errorf("the model answered without a choice")
+		return call{err: errors.New("the model's answer contains no choice")}
 	}
-	return emit(answer.Choices[0].Message.Content)
+	return call{tokens: answer.Usage, err: emit(answer.Choices[0].Message.Content)}
 }
 
 func env(name, otherwise string) string {

@@ -5,87 +5,57 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/client_golang/prometheus/promauto"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// How a run ended, as the metric agent_runs_total tells it.
-const (
-	completed  = "completed"
-	failed     = "failed"      // the model did not answer to the end
-	overBudget = "over_budget" // it took more than MAX_RUN_SECONDS
-	abandoned  = "abandoned"   // the client went away
-	refused    = "refused"     // every place was taken
-)
-
-// server is the agent's HTTP side.
+// server is the HTTP side of the agent.
 type server struct {
 	model        *model
 	dependencies dependencies
 	faults       *faults
-	heartbeat    time.Duration // a comment on a quiet stream keeps idle timeouts away
-	patience     time.Duration // before the first byte of an answer; see run
-	places       chan struct{} // one for each run that may be in flight
+	heartbeat    time.Duration // interval of comments on a silent stream, against idle timeouts
+	patience     time.Duration // delay of the first byte of an answer; see run
+	timeout      time.Duration // for clients; see limit. 0 means no limit
+	slots        chan struct{} // one element for each busy slot
 	draining     atomic.Bool
 
-	registry *prometheus.Registry
-	inFlight prometheus.Gauge
-	runs     *prometheus.CounterVec
-	seconds  prometheus.Histogram
+	metrics *metrics
 }
 
-func newServer(m *model, d dependencies, f *faults, heartbeat, patience time.Duration, maxRuns int) *server {
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	metrics := promauto.With(registry)
-	s := &server{
-		model:        m,
-		dependencies: d,
-		faults:       f,
-		heartbeat:    heartbeat,
-		patience:     patience,
-		places:       make(chan struct{}, maxRuns),
-		registry:     registry,
-		inFlight: metrics.NewGauge(prometheus.GaugeOpts{
-			Name: "agent_runs_in_flight", Help: "Runs that are being answered now.",
-		}),
-		runs: metrics.NewCounterVec(prometheus.CounterOpts{
-			Name: "agent_runs_total", Help: "Runs by how they ended: completed, failed, over_budget, abandoned, refused.",
-		}, []string{"outcome"}),
-		seconds: metrics.NewHistogram(prometheus.HistogramOpts{
-			Name: "agent_run_duration_seconds", Help: "How long runs took.",
-			Buckets: []float64{1, 5, 15, 30, 60, 120, 300, 600, 1200},
-		}),
-	}
-	for _, outcome := range []string{completed, failed, overBudget, abandoned, refused} {
-		s.runs.WithLabelValues(outcome) // from 0 on: the first cut run must show as a change
-	}
-	return s
-}
-
-func (s *server) handler() http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
-	mux.HandleFunc("GET /ready", s.ready)
-	mux.Handle("GET /metrics", promhttp.HandlerFor(s.registry, promhttp.HandlerOpts{}))
+// api serves runs and the probes. It ends with the drain: see serve.
+func (s *server) api() *http.ServeMux {
+	mux := s.probes()
 	mux.HandleFunc("POST /v1/runs", s.run)
 	if s.faults.http {
 		mux.HandleFunc("POST /faults", s.faults.handler)
 	}
-	return s.faults.stall(s.closeWhenDraining(mux))
+	return mux
 }
 
-// closeWhenDraining asks clients to leave kept-alive connections of an agent
-// that is about to end, so that none sends a request into a closing one.
+// observability serves the metrics and the probes, until the last run has ended.
+func (s *server) observability() *http.ServeMux {
+	mux := s.probes()
+	mux.Handle("GET /metrics", s.metrics)
+	return mux
+}
+
+func (s *server) probes() *http.ServeMux {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /ready", s.ready)
+	return mux
+}
+
+// closeWhenDraining makes clients close their idle connections to an agent that is
+// shutting down, so that none sends a request on a connection that is being closed.
 func (s *server) closeWhenDraining(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if s.draining.Load() {
@@ -93,6 +63,38 @@ func (s *server) closeWhenDraining(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// limit bounds how long a client may take to send its request and to receive the
+// answer, because the agent cannot shut down before. The limit of a run's answer is
+// different: see limitRun.
+func (s *server) limit(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.timeout > 0 {
+			connection, deadline := http.NewResponseController(w), time.Now().Add(s.timeout)
+			_ = connection.SetReadDeadline(deadline) // fails only if the connection is closed
+			_ = connection.SetWriteDeadline(deadline)
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// lastWords is how long an answer may take that says that time is up.
+const lastWords = time.Second
+
+// limitRun bounds the answer of a run that starts now by its budget: a client that
+// does not read would otherwise keep the run, and its slot, for as long as it likes.
+func (s *server) limitRun(w http.ResponseWriter) {
+	if s.timeout == 0 {
+		return
+	}
+	var none, deadline time.Time
+	if s.model.maxRun > 0 {
+		deadline = time.Now().Add(s.model.maxRun + lastWords)
+	}
+	connection := http.NewResponseController(w)
+	_ = connection.SetReadDeadline(none) // the request is complete: what is read now is whether the client disconnects
+	_ = connection.SetWriteDeadline(deadline)
 }
 
 func (s *server) ready(w http.ResponseWriter, r *http.Request) {
@@ -103,60 +105,69 @@ func (s *server) ready(w http.ResponseWriter, r *http.Request) {
 	status := http.StatusOK
 	if !ok {
 		status = http.StatusServiceUnavailable
-		slog.Warn("not ready", "checks", states)
 	}
-	writeJSON(w, status, states)
+	_ = writeJSON(w, status, states)
 }
 
 type runRequest struct {
 	Task string `json:"task"`
-	// MaxTokens shortens the answer of this run; 0 means the configured number.
+	// MaxTokens limits the answer of this run; 0 means MAX_TOKENS.
 	MaxTokens int64 `json:"max_tokens"`
 }
 
-// run answers one task: as server-sent events started, token…, done or error;
-// or, with ENABLE_STREAMING=false, as one JSON object at the end. A busy agent
-// says 429 and stays ready: a Deployment that shrinks ends unready pods first.
+// run answers one task: with the server-sent events started, token… and done or
+// error, or, with ENABLE_STREAMING=false, with one JSON object at the end. While
+// all slots are busy it answers 429, and the agent stays ready: a Deployment that
+// scales down removes unready pods first.
 //
-// It takes a moment before its first byte. A proxy of Go's net/http, such as
-// Traefik, cuts an answer that comes before it has looked for the end of the
-// request, and a stream begins as fast as that: every fifth run was cut so
-// (https://go.dev/issue/40747).
+// The first byte is delayed. A proxy built on Go's net/http, such as Traefik,
+// interrupts an answer that arrives before the proxy has read the end of the
+// request (https://go.dev/issue/40747). A stream can start that early: without the
+// delay one run in five was interrupted.
 func (s *server) run(w http.ResponseWriter, r *http.Request) {
 	time.Sleep(s.patience)
 	var req runRequest
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<20)).Decode(&req); err != nil {
-		writeError(w, http.StatusBadRequest, `the body must be JSON such as {"task": "…"}: `+err.Error())
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<20)) // to its end: see limitRun
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		w.Header().Set("Connection", "close")
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(lastWords)) // the deadline of both has passed
+		writeError(w, http.StatusRequestTimeout, "the request did not arrive within "+s.timeout.String())
+		return
+	}
+	if err == nil {
+		err = json.Unmarshal(body, &req)
+	}
+	if err != nil {
+		writeError(w, http.StatusBadRequest, `the body must be JSON such as {"task": "summarize the report"}: `+err.Error())
 		return
 	}
 	if req.Task == "" || req.MaxTokens < 0 {
-		writeError(w, http.StatusBadRequest, "task must not be empty, nor max_tokens negative")
+		writeError(w, http.StatusBadRequest, "task must not be empty, max_tokens must not be negative")
 		return
 	}
 	select {
-	case s.places <- struct{}{}:
-		defer func() { <-s.places }()
+	case s.slots <- struct{}{}:
+		defer func() { <-s.slots }()
 	default:
-		s.runs.WithLabelValues(refused).Inc()
+		s.metrics.runs.WithLabelValues(refused).Inc()
 		w.Header().Set("Retry-After", "5")
-		writeError(w, http.StatusTooManyRequests, "every place for a run is taken: try again in 5 s")
+		writeError(w, http.StatusTooManyRequests, "all slots for runs are busy: try again in 5 s")
 		return
 	}
 
 	id, start := uuid.NewString(), time.Now()
 	log := slog.With("run", id)
 	log.Info("run started")
-	s.inFlight.Inc()
-	defer s.inFlight.Dec()
+	s.metrics.inFlight.Inc()
+	s.limitRun(w)
 
 	respond := s.respondWhole
 	if s.model.stream {
 		respond = s.respondStreaming
 	}
-	err := respond(w, r, id, req)
+	err = respond(w, r, id, req)
 	outcome := outcomeOf(r, err)
-	s.runs.WithLabelValues(outcome).Inc()
-	s.seconds.Observe(time.Since(start).Seconds())
+	s.metrics.ended(outcome, s.model.name, time.Since(start), err)
 	log.Info("run ended", "outcome", outcome, "seconds", time.Since(start).Seconds(), "error", err)
 }
 
@@ -182,14 +193,13 @@ func (s *server) respondWhole(w http.ResponseWriter, r *http.Request, id string,
 		writeError(w, http.StatusBadGateway, err.Error())
 		return err
 	}
-	writeJSON(w, http.StatusOK, map[string]string{"run": id, "answer": answer})
-	return nil
+	return writeJSON(w, http.StatusOK, map[string]string{"run": id, "answer": answer})
 }
 
 func (s *server) respondStreaming(w http.ResponseWriter, r *http.Request, id string, req runRequest) error {
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-cache")
-	w.Header().Set("X-Accel-Buffering", "no") // nginx streams only what says so
+	w.Header().Set("X-Accel-Buffering", "no") // nginx buffers other answers
 	out := http.NewResponseController(w)
 	event := func(name string, data any) error {
 		body, err := json.Marshal(data)
@@ -218,16 +228,16 @@ func (s *server) respondStreaming(w http.ResponseWriter, r *http.Request, id str
 			}
 		})
 	}()
-	quiet := time.NewTicker(s.heartbeat)
-	defer quiet.Stop()
+	silence := time.NewTicker(s.heartbeat)
+	defer silence.Stop()
 	for {
 		select {
 		case text := <-pieces:
 			if err := event("token", map[string]string{"text": text}); err != nil {
 				return err
 			}
-			quiet.Reset(s.heartbeat)
-		case <-quiet.C:
+			silence.Reset(s.heartbeat)
+		case <-silence.C:
 			fmt.Fprint(w, ": heartbeat\n\n")
 			if err := out.Flush(); err != nil {
 				return err
@@ -241,20 +251,43 @@ func (s *server) respondStreaming(w http.ResponseWriter, r *http.Request, id str
 	}
 }
 
-// serve answers on the listener until ctx ends, then drains: it goes on
-// accepting for drainDelay while clients leave their connections, closes the
-// listener, and returns when the last run is finished. Nothing but the
-// kubelet's grace period bounds that.
-func (s *server) serve(ctx context.Context, listener net.Listener, drainDelay time.Duration) error {
-	return serveUntil(ctx, listener, s.handler(), func() {
-		slog.Info("draining", "runs", len(s.places), "delay", drainDelay.String())
+// lastScrape is how long after SIGTERM and the longest run the agent still waits for
+// Prometheus: 5 s less than the grace period of the chart allows.
+const lastScrape = 15 * time.Second
+
+// serve serves until ctx ends, then drains: it keeps accepting requests for
+// drainDelay while clients close their connections, closes the API's listener, and
+// waits for the last run. The metrics have a listener of their own, which closes only
+// after Prometheus has collected the last run; if it is nil, the API serves them, and
+// they end with its listener. Only the pod's termination grace period limits how long
+// the runs take.
+func (s *server) serve(ctx context.Context, listener, metrics net.Listener, drainDelay time.Duration) error {
+	var deadline time.Time
+	drain := func() {
+		deadline = time.Now().Add(s.model.maxRun + lastScrape)
+		slog.Info("draining", "runs", len(s.slots), "delay", drainDelay.String())
 		s.draining.Store(true)
 		time.Sleep(drainDelay)
 		s.faults.holdOn()
-	})
+	}
+	api := s.api()
+	handler := s.faults.stall(s.limit(s.closeWhenDraining(api)))
+	if metrics == nil {
+		api.Handle("GET /metrics", s.metrics)
+		return serveUntil(ctx, listener, handler, drain)
+	}
+	observed, stop := context.WithCancel(context.WithoutCancel(ctx))
+	stopped := make(chan error, 1)
+	go func() {
+		stopped <- serveUntil(observed, metrics, s.faults.stall(s.limit(s.observability())), func() {})
+	}()
+	err := serveUntil(ctx, listener, handler, drain)
+	s.metrics.awaitScrape(deadline)
+	stop()
+	return errors.Join(err, <-stopped)
 }
 
-// serveUntil serves until ctx ends, calls drain, and returns when no request is left.
+// serveUntil serves until ctx ends, calls drain, and returns after the last request.
 func serveUntil(ctx context.Context, listener net.Listener, handler http.Handler, drain func()) error {
 	web := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
 	serving := make(chan error, 1)
@@ -268,16 +301,17 @@ func serveUntil(ctx context.Context, listener net.Listener, handler http.Handler
 	if err := web.Shutdown(context.Background()); err != nil {
 		return fmt.Errorf("draining: %w", err)
 	}
-	slog.Info("drained")
+	slog.Info("closed", "address", listener.Addr().String())
 	return nil
 }
 
 func writeError(w http.ResponseWriter, status int, message string) {
-	writeJSON(w, status, map[string]string{"error": message})
+	_ = writeJSON(w, status, map[string]string{"error": message})
 }
 
-func writeJSON(w http.ResponseWriter, status int, body any) {
+// writeJSON fails if the client has disconnected or does not read.
+func writeJSON(w http.ResponseWriter, status int, body any) error {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body) // a client that is gone misses nothing
+	return json.NewEncoder(w).Encode(body)
 }

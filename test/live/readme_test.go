@@ -1,6 +1,7 @@
 package live
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -14,33 +15,36 @@ import (
 	"github.com/stretchr/testify/require"
 	"k8s.io/client-go/tools/clientcmd"
 
-	"example.com/ai-agent/test/internal/prober"
 	"example.com/ai-agent/test/internal/repo"
 )
 
-// notRun are commands of the README that are left out here, each with its reason.
+// notRun are commands in the README that this test does not run, each with the reason.
 var notRun = map[string]string{
-	"OPENAI_API_KEY=… OPENAI_BASE_URL=… make up": "it takes a key of the reader's",
-	"make up OPENAI_API_KEY=…":                   "it takes a key of the reader's",
-	"make test":                                  "it is what runs this test",
-	"make test-render":                           "it is the first half of `make test`",
-	"make down":                                  "it takes the cluster away; CI runs it by itself",
-	"make lint":                                  "CI runs it by itself",
-	"make bench":                                 "it measures, which takes a machine of its own",
-	"make mutate":                                "it takes ten minutes",
-	"make generate":                              "it loads five versions of Kubernetes; TestDerivedFilesAreCurrent compares what it makes",
-	"go mod edit -module":                        "it renames the module, to publish it",
-	"go test ./test/live -run TestDefaults":      "it would take this run's namespaces for those of an aborted one",
+	"make test":         "it runs this test",
+	"make test-offline": "it is the first half of `make test`",
+	"make test-quick":   "it is a part of `make test`",
+	"make down":         "it removes the cluster; CI runs it",
+	"make package":      "it refuses a work tree with changes; the tests in test/internal/release package a clone",
+	"make image":        "as `make package`",
+	"make publish REGISTRY=oci://registry.example.com/charts COSIGN_KEY=cosign.key":                        "TestPublish does, with a registry on this machine",
+	"bin/cosign verify --key cosign.pub --insecure-ignore-tlog registry.example.com/charts/ai-agent:0.2.0": "it fetches the roots of trust from the internet; TestPublish verifies without them",
+	"make uninstall": "it stops Docker, and the cluster of this test with it",
+	"make mutate":    "it takes ten minutes",
+	"helm test":      "it is the name of a command in a sentence",
+	"echo '{apiVersion: apps/v1, kind: Deployment, metadata: {name: ai-agent}, spec: {replicas: 3}}' | kubectl apply --server-side --field-manager=handover -f -": "TestArgoCDKeepsTheNumberOfPods does",
+	"go mod edit -module": "it renames the module, to publish it",
 	"go run example.com/ai-agent/test/validate@v0.2.0 --chart ai-agent-0.2.0.tgz my.yaml": "TestByVersion runs it, from a module proxy",
 }
 
-// Every command of the README works, in its order and in one shell, and prints
-// what the README shows.
+// Every command in the README works, in order and in one shell, and prints what the
+// README shows.
 func TestReadme(t *testing.T) {
 	t.Parallel()
-	if kind.Name() != "ai-agent-test" {
-		t.Skip("it installs and uninstalls what a user may have in the cluster " + kind.Name() + ": `make test` runs it in one of its own")
+	live := liveCluster()
+	if live.Name() != "ai-agent-test" {
+		t.Skip("it would uninstall a user's release in the cluster " + live.Name() + ": `make test` runs it in its own cluster")
 	}
+	live.Lock(t, "default-namespace")
 	page, err := os.ReadFile(repo.Path("README.md"))
 	require.NoError(t, err)
 	commands := commandsOf(string(page))
@@ -52,16 +56,18 @@ func TestReadme(t *testing.T) {
 
 	secrets := filepath.Join(t.TempDir(), ".env.production")
 	require.NoError(t, os.WriteFile(secrets, []byte("OPENAI_API_KEY=sk-test\n"), 0o600))
-	removeReadersOwn(t) // of an aborted run
+	removeReleases(t) // of an aborted run
 	t.Cleanup(func() {
 		if t.Failed() {
-			kind.Existing("default").Keep(t)
-			kind.Existing("agents").Keep(t)
+			live.Existing("default").Keep(t)
+			live.Existing("agents").Keep(t)
 		}
-		removeReadersOwn(t)
+		removeReleases(t)
 	})
-	repository, tag, _ := strings.Cut(prober.Image(t), ":")
-	// What a reader puts in the place of an example.
+	image, err := repo.AgentImage()
+	require.NoError(t, err)
+	repository, tag, _ := strings.Cut(image, ":")
+	// What a reader puts in place of an example.
 	own := strings.NewReplacer("registry.example.com/team/agent", repository, "image.tag=1.2.3", "image.tag="+tag, ".env.production", secrets)
 	outputs, err := shell(t, commands, own)
 	require.NoError(t, err, "%s\n%s", commands[len(outputs)-1].line, outputs[len(outputs)-1])
@@ -72,30 +78,31 @@ func TestReadme(t *testing.T) {
 	}
 }
 
-// removeReadersOwn removes what the commands made. The releases go first: Kubernetes
-// would let a namespace with an agent in it wait for half of the agent's grace.
-func removeReadersOwn(t *testing.T) {
+// removeReleases removes what the commands have created. The releases first: Kubernetes
+// removes a namespace with an agent in it only after half of the agent's grace period.
+func removeReleases(t *testing.T) {
 	for _, namespace := range []string{"default", "agents"} {
-		removeWith(t, "helm", "--kube-context=kind-"+kind.Name(), "--namespace="+namespace, "uninstall", "ai-agent", "--ignore-not-found", "--wait", "--cascade=foreground")
+		removeWith(t, "helm", "--kube-context=kind-"+liveCluster().Name(), "--namespace="+namespace, "uninstall", "ai-agent", "--ignore-not-found", "--wait", "--cascade=foreground")
 	}
-	removeWith(t, "kubectl", "--context=kind-"+kind.Name(), "delete", "namespace", "agents", "--ignore-not-found")
+	removeWith(t, "kubectl", "--context=kind-"+liveCluster().Name(), "delete", "namespace", "agents", "--ignore-not-found")
 }
 
 func removeWith(t *testing.T, command string, args ...string) {
-	out, err := exec.Command(command, args...).CombinedOutput() // not the test's context: it has ended
+	t.Helper()
+	out, err := exec.CommandContext(context.WithoutCancel(t.Context()), command, args...).CombinedOutput()
 	assert.NoError(t, err, string(out))
 }
 
-// command is one command of the README.
+// command is one command in the README.
 type command struct {
 	line   string
-	prints string // what the README shows of its output, with … for what is left out
+	prints string // the output that the README shows, with … for what it omits
 }
 
 var inline = regexp.MustCompile("`((?:[A-Z_]+=\\S+ )*(?:make|kubectl|helm|go run|go test|go mod|bin/[a-z]+) [^`]+)`")
 
-// commandsOf returns what a page tells its reader to run, each once: in blocks of
-// sh, after a "$" in other blocks, and in the text.
+// commandsOf returns the commands that a page tells its reader to run, each once: those
+// in sh blocks, after a "$" in other blocks, and in the text.
 func commandsOf(page string) []command {
 	var found []command
 	shown := -1 // the command whose output follows
@@ -132,8 +139,8 @@ func commandsOf(page string) []command {
 
 const mark = " next command \n"
 
-// shell types commands into one shell at the top of the repository, as a reader
-// would, and returns what each printed, as far as it came.
+// shell runs commands in one shell at the top of the repository, as a reader would, and
+// returns the output of each one that it ran.
 func shell(t *testing.T, commands []command, own *strings.Replacer) ([]string, error) {
 	t.Helper()
 	var script strings.Builder
@@ -149,13 +156,24 @@ func shell(t *testing.T, commands []command, own *strings.Replacer) ([]string, e
 	}
 	bash := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", script.String())
 	bash.Dir = repo.Path()
-	path := strings.ReplaceAll(os.Getenv("PATH"), repo.Path("bin")+":", "") // the README says itself to add it
-	bash.Env = append(os.Environ(), "PATH="+path, "KUBECONFIG="+ownKubeconfig(t), "CLUSTER="+kind.Name(), "OPENAI_API_KEY=", "OPENAI_BASE_URL=")
+	path := strings.ReplaceAll(os.Getenv("PATH"), repo.Path("bin")+":", "") // the README itself adds it
+	path += ":" + readersTools(t)
+	bash.Env = append(os.Environ(), "PATH="+path, "KUBECONFIG="+ownKubeconfig(t), "CLUSTER="+liveCluster().Name(), "OPENAI_API_KEY=", "OPENAI_BASE_URL=")
 	out, err := bash.CombinedOutput()
 	return strings.Split(string(out), mark)[1:], err
 }
 
-// ownKubeconfig copies the kubeconfig: `make up` writes it, while other tests read.
+// readersTools returns a folder with helm and kubectl, which a reader with a cluster has.
+func readersTools(t *testing.T) string {
+	t.Helper()
+	folder := t.TempDir()
+	for _, tool := range []string{"helm", "kubectl"} {
+		require.NoError(t, os.Symlink(repo.Path("bin", tool), filepath.Join(folder, tool)))
+	}
+	return folder
+}
+
+// ownKubeconfig copies the kubeconfig: `make up` writes to it while other tests read it.
 func ownKubeconfig(t *testing.T) string {
 	t.Helper()
 	config, err := clientcmd.NewDefaultClientConfigLoadingRules().Load()
@@ -165,5 +183,5 @@ func ownKubeconfig(t *testing.T) string {
 	return file
 }
 
-// words is a text with every white space the same.
+// words returns a text with single spaces as its only white space.
 func words(text string) string { return strings.Join(strings.Fields(text), " ") }

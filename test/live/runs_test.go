@@ -1,29 +1,29 @@
 package live
 
 import (
-	"fmt"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	corev1 "k8s.io/api/core/v1"
 
+	"example.com/ai-agent/test/agent/output"
 	"example.com/ai-agent/test/internal/chart"
 	"example.com/ai-agent/test/internal/cluster"
+	"example.com/ai-agent/test/internal/observe"
 	"example.com/ai-agent/test/internal/prober"
+	"example.com/ai-agent/test/internal/profile"
 )
 
-// A run of runTokens takes 75 s: longer than Kubernetes' own 30 s of grace. One that
-// is to be cut would take four times as long: it does not end before.
+// A run of runTokens takes 75 s, longer than Kubernetes' default grace period of 30 s.
+// A run that is to be interrupted would take four times as long: it cannot end before.
 const (
 	runTokens  = 75 * cluster.TokensPerSecond
 	longTokens = 4 * runTokens
 )
 
-// disturbances are what takes every pod of a release away.
+// disturbances remove every pod of a release.
 var disturbances = map[string]func(*testing.T, *cluster.Namespace){
 	"rollout": func(t *testing.T, n *cluster.Namespace) {
 		n.MustKubectl(t, "rollout", "restart", "deployment/ai-agent")
@@ -32,86 +32,74 @@ var disturbances = map[string]func(*testing.T, *cluster.Namespace){
 		n.MustKubectl(t, "scale", "deployment/ai-agent", "--replicas=0")
 	},
 	"drain": func(t *testing.T, n *cluster.Namespace) {
-		agents := len(n.Pods(t, "ai-agent"))
+		agents := observe.Of(n, "ai-agent")
+		before := len(agents.Pods(t))
 		for _, node := range workers(t) {
 			start := time.Now()
 			out := n.Drain(t, node)
-			t.Logf("%s drained of %d agents in %s", node, strings.Count(out, "evicting pod"), time.Since(start).Round(time.Second))
+			t.Logf("%s: %d agents evicted in %s", node, strings.Count(out, "evicting pod"), time.Since(start).Round(time.Second))
 		}
-		cluster.Eventually(t, "as many Ready pods as before the drains", time.Minute, func() error { return ready(t, n, agents) })
+		cluster.Eventually(t, "as many Ready pods as before the drains", time.Minute, agents.Ready(before))
 	},
 }
 
-// The headline: every pod goes while runs stream from it, and not one is cut.
-func TestNoRunIsCut(t *testing.T) {
+// The main promise: every pod is removed while it streams runs, and no run is
+// interrupted. The pods end with their last run, so only the clients can tell.
+func TestNoRunIsInterrupted(t *testing.T) {
 	t.Parallel()
 	for name, disturb := range disturbances {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			for _, answer := range answers(t, disturb, two, runTokens) {
-				require.NoError(t, answer.err)
-				assert.Len(t, strings.Fields(answer.text), runTokens)
-			}
+			requireDone(t, disturbedRuns(t, newNamespace(t), disturb, profile.Two(), runTokens), runTokens)
 		})
 	}
 }
 
-// overBudget tells the chart that runs take a second, so that it gives them no
-// more than 31 s. The agent itself must not end them: it is told another budget,
-// past the chart's guards.
-var overBudget = chart.Values{
-	"agent.maxRunSeconds": "1",
-	"extraObjects":        `[{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "longer"}, "data": {"MAX_RUN_SECONDS": "900"}}]`,
-	"envFrom":             `[{"configMapRef": {"name": "longer"}}]`,
-}
+// overBudget makes the chart believe that a run takes a second: pods get a grace period
+// of 31 s.
+var overBudget = chart.Values{"agent.maxRunSeconds": 1}
 
-// Control: runs with less than their budget are all cut.
-func TestRunsOverTheBudgetAreCut(t *testing.T) {
-	t.Parallel()
-	for name, disturb := range disturbances {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			for _, answer := range answers(t, disturb, alone(overBudget), longTokens) {
-				require.ErrorContains(t, answer.err, "the run was cut")
-			}
-		})
-	}
-}
-
-type answer struct {
-	text string
-	err  error
-}
-
-// answers installs a release, starts four runs of so many tokens on it, has all of
-// its pods taken away once each run has begun to stream, and returns how the runs
-// ended.
-func answers(t *testing.T, disturb func(*testing.T, *cluster.Namespace), values chart.Values, tokens int) []answer {
+// patient returns a copy of the chart whose agents do not end longer runs themselves.
+func patient(t *testing.T) string {
 	t.Helper()
-	n := kind.Namespace(t)
+	return broken(t, "_config.tpl", "{{ int64 .Values.agent.maxRunSeconds | quote }}", `"900"`)
+}
+
+// Control: all runs that take longer than their budget are interrupted.
+func TestRunsOverTheBudgetAreInterrupted(t *testing.T) {
+	t.Parallel()
+	for name, disturb := range disturbances {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for _, run := range disturbedRuns(t, newNamespace(t).Chart(patient(t)), disturb, profile.Single(overBudget), longTokens) {
+				require.Equal(t, output.Interrupted, run.Outcome, run.Error)
+				require.Less(t, run.Tokens, longTokens)
+			}
+		})
+	}
+}
+
+// disturbedRuns installs a release, starts four runs on it, removes all of its pods
+// once each run streams, and returns how the runs ended.
+func disturbedRuns(t *testing.T, n *cluster.Namespace, disturb func(*testing.T, *cluster.Namespace), values chart.Values, tokens int) []output.Run {
+	t.Helper()
 	n.Install(t, "ai-agent", values)
 	run := prober.Run{URL: serviceURL, Task: "count", MaxTokens: tokens}
 	clients := prober.Start(t, n, run, run, run, run)
 	for _, client := range clients {
-		prober.AwaitWords(t, n, client)
+		client.AwaitTokens(t)
 	}
-	old := uids(t, n)
+	agents := observe.Of(n, "ai-agent")
+	old := agents.UIDs(t)
 	disturb(t, n)
-	var answers []answer
+	var runs []output.Run
 	for _, client := range clients {
-		text, err := prober.Await(t, n, client)
-		answers = append(answers, answer{text, err})
+		runs = append(runs, client.Await(t)...)
 	}
-	cluster.Eventually(t, "the end of every old pod", 3*time.Minute, func() error {
-		for _, pod := range n.Pods(t, "ai-agent") {
-			if slices.Contains(old, pod.UID) && pod.Status.Phase == corev1.PodRunning {
-				return fmt.Errorf("pod %s still runs", pod.Name)
-			}
-		}
-		return nil
-	})
-	for _, pod := range n.Pods(t, "ai-agent") {
-		assert.Zero(t, restarts(pod), pod.Name)
+	assert.Len(t, runs, len(clients))
+	cluster.Eventually(t, "the end of every old pod", 3*time.Minute, agents.Gone(old))
+	for _, pod := range agents.Pods(t) {
+		assert.Zero(t, observe.Restarts(pod), pod.Name)
 	}
-	return answers
+	return runs
 }

@@ -1,131 +1,183 @@
 package live
 
 import (
-	"errors"
-	"fmt"
-	"os"
+	"encoding/json"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"k8s.io/apimachinery/pkg/types"
+	"helm.sh/helm/v3/pkg/release"
 
+	"example.com/ai-agent/test/agent/output"
 	"example.com/ai-agent/test/internal/chart"
 	"example.com/ai-agent/test/internal/cluster"
+	"example.com/ai-agent/test/internal/observe"
+	"example.com/ai-agent/test/internal/prober"
+	"example.com/ai-agent/test/internal/profile"
 	"example.com/ai-agent/test/internal/repo"
 )
 
-// off is a release of three pods with no autoscaler, busy long enough for one to see.
-const off = lean + ",replicaCount=3,args={serve,--fault=burn-cpu=2m},resources.requests.cpu=15m,resources.limits.cpu=40m"
+// Every released chart upgrades to today's without interrupting a run, and so does the
+// rollback. Control: runs that take longer than their budget are interrupted by both.
+func TestUpgradeFromEachRelease(t *testing.T) {
+	t.Parallel()
+	packages, err := filepath.Glob(filepath.Join("testdata", "releases", "*.tgz"))
+	require.NoError(t, err)
+	require.NotEmpty(t, packages)
+	image, err := repo.AgentImage() // older charts name an older one, which the cluster lacks
+	require.NoError(t, err)
+	_, tag, _ := strings.Cut(image, ":")
+	for _, released := range packages {
+		t.Run(filepath.Base(released), func(t *testing.T) {
+			t.Parallel()
+			n := newNamespace(t).Chart(patient(t))
+			n.Chart(released).Install(t, "ai-agent", profile.Two().And(overBudget).And(patientRelease).With("image.tag", tag))
+			manifest := n.MustHelm(t, "get", "manifest", "ai-agent")
+			replaceUnderLoad(t, n, func() {
+				out, err := n.TryUpgrade(t, "ai-agent", nil, "--reset-then-reuse-values", "--wait", "--timeout=3m")
+				require.NoError(t, err, out)
+			})
+			assert.NotEqual(t, manifest, n.MustHelm(t, "get", "manifest", "ai-agent"))
+			replaceUnderLoad(t, n, func() { n.MustHelm(t, "rollback", "ai-agent", "1", "--wait", "--timeout=3m") })
+			assert.Equal(t, manifest, n.MustHelm(t, "get", "manifest", "ai-agent"))
+		})
+	}
+}
 
-// Switching the autoscaler on takes no pod away, nor does an upgrade of a
-// release that it has scaled: with Helm 3, and with Helm 4, which applies on the
-// server's side and may conflict.
+// patientRelease is what patient does, for a released chart: there, envFrom overrides the
+// budget.
+var patientRelease = chart.Values{
+	"extraObjects": chart.List{chart.Map{"apiVersion": "v1", "data": chart.Map{"MAX_RUN_SECONDS": "900"}, "kind": "ConfigMap", "metadata": chart.Map{"name": "longer"}}},
+	"envFrom":      chart.List{chart.Map{"configMapRef": chart.Map{"name": "longer"}}},
+}
+
+// replaceUnderLoad replaces all pods of a release while clients ask it for runs of 10 s,
+// until after the last pod is replaced, and fails unless every run is done. The pods have
+// a grace period of 30 s: the first release has no other. So a longer run, the control,
+// must be interrupted.
+func replaceUnderLoad(t *testing.T, n *cluster.Namespace, replace func()) {
+	t.Helper()
+	const tokens, times = 10 * cluster.TokensPerSecond, 8
+	agents := observe.Of(n, "ai-agent")
+	run := prober.Run{URL: serviceURL, Task: "count", MaxTokens: tokens, Times: times}
+	clients := prober.Start(t, n, run, run, prober.Run{URL: serviceURL, Task: "count", MaxTokens: longTokens})
+	for _, client := range clients {
+		client.AwaitTokens(t)
+	}
+	load, control := clients[:2], clients[2]
+	before, start := agents.UIDs(t), time.Now()
+	replace()
+	cluster.Eventually(t, "only new pods", time.Minute, agents.Replaced(before))
+	t.Logf("all pods were replaced in %s", time.Since(start).Round(time.Second))
+	for _, client := range load {
+		assert.NoError(t, client.Asking(t.Context()), "the load has to last longer")
+	}
+	for _, client := range load {
+		runs := client.Await(t)
+		assert.Len(t, runs, times)
+		requireDone(t, runs, tokens)
+	}
+	assert.Equal(t, output.Interrupted, control.Await(t)[0].Outcome)
+	cluster.Eventually(t, "the end of every old pod", time.Minute, agents.Gone(before))
+}
+
+// Switching the autoscaler on removes no pod, nor does an upgrade of a release that it
+// has scaled: with Helm 3, and with Helm 4, whose server-side apply may conflict.
 func TestUpgradeKeepsTheAutoscalersPods(t *testing.T) {
 	t.Parallel()
 	require.NoError(t, repo.UseTools("helm4"))
 	for _, helm := range []string{"helm", "helm4"} {
 		t.Run(helm, func(t *testing.T) {
 			t.Parallel()
-			n := kind.Namespace(t)
-			out, err := n.RunHelm(t, helm, "install", "ai-agent", chart.Dir(), "--wait", "--set", off)
-			require.NoError(t, err, out)
-
-			replicas := recordReplicas(t, n)
-			out, err = n.RunHelm(t, helm, "upgrade", "ai-agent", chart.Dir(), "--reuse-values", "--wait", "--set", "autoscaling.enabled=true,autoscaling.maxReplicas=4")
-			require.NoError(t, err, out)
-			cluster.Eventually(t, "the autoscaler's fourth pod", 4*time.Minute, func() error {
-				if seen := counts(replicas()); slices.Max(seen) != 4 {
-					return fmt.Errorf("replicas so far: %v", seen)
-				}
-				return nil
-			})
-			out, err = n.RunHelm(t, helm, "upgrade", "ai-agent", chart.Dir(), "--reuse-values", "--wait", "--set", "args={serve}") // idle ones
-			require.NoError(t, err, out)
-			seen := counts(replicas()) // also of what the upgrade just did
-			assert.Equal(t, []int32{3, 4}, seen)
+			n := newNamespace(t).Using(helm)
+			n.Install(t, "ai-agent", profile.Unscaled(2*time.Minute))
+			replicas := observe.Of(n, "ai-agent").RecordReplicas(t)
+			n.Upgrade(t, "ai-agent", chart.Values{"autoscaling.enabled": true, "autoscaling.maxReplicas": 4})
+			cluster.Eventually(t, "a fourth replica from the autoscaler", 4*time.Minute, replicas.Reached(4))
+			n.Upgrade(t, "ai-agent", chart.Values{"args": chart.List{"serve"}}) // idle ones
+			assert.Equal(t, []int32{3, 4}, observe.Counts(replicas.History(t)))
 		})
 	}
 }
 
-// Control: a chart that leaves `replicas` out under an autoscaler, as most do.
-// Helm 3 then resets a running release to one pod.
+// Control: a chart that omits `replicas` under an autoscaler, as most do. Helm 3 then
+// resets a running release to one pod.
 func TestUpgradeWithoutTheLiveCountFallsToOnePod(t *testing.T) {
 	t.Parallel()
-	folder := broken(t, "_replicas.tpl", "{{ $count }}", "")
-	n := kind.Namespace(t)
-	n.MustHelm(t, "install", "ai-agent", folder, "--wait", "--set", off)
-	replicas := recordReplicas(t, n)
-	n.MustHelm(t, "upgrade", "ai-agent", folder, "--reuse-values", "--set", "autoscaling.enabled=true")
-	cluster.Eventually(t, "a fall to one pod", time.Minute, func() error {
-		if seen := counts(replicas()); slices.Min(seen) != 1 {
-			return fmt.Errorf("replicas so far: %v", seen)
-		}
-		return nil
-	})
+	n := newNamespace(t).Chart(broken(t, "_replicas.tpl", `{{ max (dig "spec" "replicas" 0 $live) $least }}`, ""))
+	n.Install(t, "ai-agent", profile.Unscaled(2*time.Minute))
+	replicas := observe.Of(n, "ai-agent").RecordReplicas(t)
+	out, err := n.TryUpgrade(t, "ai-agent", chart.Values{"autoscaling.enabled": true}, "--reuse-values")
+	require.NoError(t, err, out)
+	cluster.Eventually(t, "a fall to one replica", time.Minute, replicas.Reached(1))
 }
 
-// broken copies the chart with a defect: in a template, from becomes to.
-func broken(t *testing.T, template, from, to string) string {
-	t.Helper()
-	folder := filepath.Join(t.TempDir(), "ai-agent")
-	require.NoError(t, os.CopyFS(folder, os.DirFS(chart.Dir())))
-	file := filepath.Join(folder, "templates", template)
-	text, err := os.ReadFile(file)
-	require.NoError(t, err)
-	require.Contains(t, string(text), from)
-	require.NoError(t, os.WriteFile(file, []byte(strings.Replace(string(text), from, to, 1)), 0o600))
-	return folder
-}
-
-// A Secret of the user's that was rotated reaches the pods with the next
-// `helm upgrade`; one that was not replaces no pod.
-func TestRotatedSecretRollsThePods(t *testing.T) {
+// An upgrade that cannot succeed is rolled back, and the release serves meanwhile.
+// Control: without the flag the broken revision stays.
+func TestFailedUpgradeIsRolledBack(t *testing.T) {
 	t.Parallel()
-	n := kind.Namespace(t)
-	n.MustKubectl(t, "create", "secret", "generic", "mine", "--from-literal=OPENAI_API_KEY=old")
-	n.Install(t, "ai-agent", alone(nil).With("secret.existingSecret", `"mine"`))
-	before := uids(t, n)
-
-	upgrade := func() {
-		n.MustHelm(t, "upgrade", "ai-agent", chart.Dir(), "--reuse-values", "--wait", "--timeout=3m")
-	}
-	upgrade()
-	assert.Equal(t, before, uids(t, n), "nothing was rotated")
-
-	n.MustKubectl(t, "patch", "secret", "mine", "--patch", `{"stringData": {"ROTATED": "yes"}}`)
-	require.ErrorContains(t, inAgent(t, n, "--env=ROTATED"), "the environment has no ROTATED", "a running pod does not know yet")
-	upgrade()
-	awaitOthers(t, n, before)
-	require.NoError(t, inAgent(t, n, "--env=ROTATED"))
-}
-
-// awaitOthers waits until every serving pod is another than those before.
-func awaitOthers(t *testing.T, n *cluster.Namespace, before []types.UID) {
-	t.Helper()
-	cluster.Eventually(t, "only new pods", time.Minute, func() error {
-		for _, uid := range uids(t, n) {
-			if slices.Contains(before, uid) {
-				return errors.New("an old one is still there")
+	require.NoError(t, repo.UseTools("helm4"))
+	for helm, rollBack := range map[string]string{"helm": "--atomic", "helm4": "--rollback-on-failure"} {
+		t.Run(helm, func(t *testing.T) {
+			t.Parallel()
+			n := newNamespace(t).Using(helm)
+			n.Install(t, "ai-agent", profile.Single(nil))
+			agents := observe.Of(n, "ai-agent")
+			before := agents.UIDs(t)
+			image := func() string {
+				return n.MustKubectl(t, "get", "deployment", "ai-agent", "--output=jsonpath={..image}")
 			}
-		}
-		return nil
-	})
+			installed := image()
+			const tokens = 60 * cluster.TokensPerSecond
+			client := prober.Start(t, n, prober.Run{URL: serviceURL, Task: "count", MaxTokens: tokens})[0]
+			client.AwaitTokens(t)
+
+			unavailable := chart.Values{"image.tag": "nowhere"}
+			out, err := n.TryUpgrade(t, "ai-agent", unavailable, "--reuse-values", rollBack, "--timeout=30s")
+			require.Error(t, err, out)
+			status, revision := statusOf(t, n)
+			assert.Equal(t, release.StatusDeployed, status)
+			assert.Equal(t, 3, revision, "the rollback has its own revision")
+			assert.Equal(t, installed, image())
+			assert.Equal(t, before, agents.UIDs(t), "the old pods were never removed")
+			requireDone(t, client.Await(t), tokens)
+
+			out, err = n.TryUpgrade(t, "ai-agent", unavailable, "--reuse-values", "--wait", "--timeout=30s")
+			require.Error(t, err, out)
+			status, revision = statusOf(t, n)
+			assert.Equal(t, release.StatusFailed, status)
+			assert.Equal(t, 4, revision)
+			assert.Equal(t, "ai-agent:nowhere", image())
+		})
+	}
 }
 
-// uids names the serving pods that are not about to end.
-func uids(t *testing.T, n *cluster.Namespace) []types.UID {
+// statusOf returns a release's status and revision.
+func statusOf(t *testing.T, n *cluster.Namespace) (release.Status, int) {
 	t.Helper()
-	var uids []types.UID
-	for _, pod := range n.Pods(t, "ai-agent") {
-		if pod.DeletionTimestamp == nil {
-			uids = append(uids, pod.UID)
-		}
+	var found struct {
+		Info    struct{ Status release.Status }
+		Version int
 	}
-	slices.Sort(uids)
-	return uids
+	require.NoError(t, json.Unmarshal([]byte(n.MustHelm(t, "status", "ai-agent", "--output=json")), &found))
+	return found.Info.Status, found.Version
+}
+
+// A rollback to the first revision restores the objects.
+func TestRollbackToTheFirstRevision(t *testing.T) {
+	t.Parallel()
+	n := newNamespace(t)
+	n.Install(t, "ai-agent", profile.Single(nil))
+	first := n.MustHelm(t, "get", "manifest", "ai-agent")
+	portAndModel := func() string {
+		return n.MustKubectl(t, "get", "service/ai-agent-service", "configmap/ai-agent-config", "--output=jsonpath={.items[0].spec.ports[0].port} {.items[1].data.MODEL_NAME}")
+	}
+	n.Upgrade(t, "ai-agent", chart.Values{"config.MODEL_NAME": "other", "service.port": 8080})
+	assert.Equal(t, "8080 other", portAndModel(), "control: the upgrade changes the objects")
+	n.MustHelm(t, "rollback", "ai-agent", "1", "--wait")
+	assert.Equal(t, first, n.MustHelm(t, "get", "manifest", "ai-agent"))
+	assert.Equal(t, "80 gpt-4o-mini", portAndModel())
 }

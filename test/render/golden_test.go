@@ -11,30 +11,35 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"example.com/ai-agent/test/internal/chart"
+	"example.com/ai-agent/test/internal/charttest"
 )
 
-var update = flag.Bool("update", false, "write what is rendered now into testdata/golden")
+var update = flag.Bool("update", false, "write the current output into testdata")
 
-// checksums change with every value that they are made of: what they prove has
-// tests of its own.
+// checksums change with every value that they depend on, and have their own tests.
 var checksums = regexp.MustCompile(`(checksum/\w+): [0-9a-f]{64}`)
 
-// Whole renders, so that a change shows everything that it changes.
+// Complete renders, so that the diff of a change shows all its effects.
 func TestGolden(t *testing.T) {
 	t.Parallel()
-	for _, file := range append(valuesFiles(t), filepath.Join(chart.Dir(), "values.yaml")) {
+	for _, file := range charttest.ValuesFiles(t) {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			t.Parallel()
-			manifest, err := chart.Template(t, chart.Options{Files: []string{file}, APIVersions: chart.MonitoringAPIs})
+			manifest, err := charttest.Template(t, chart.Options{Files: []string{file}})
 			require.NoError(t, err)
-			manifest = checksums.ReplaceAllString(manifest, "$1: …")
-			golden := filepath.Join("testdata", "golden", filepath.Base(file))
-			if *update {
-				require.NoError(t, os.WriteFile(golden, []byte(manifest), 0o644))
-			}
-			want, err := os.ReadFile(golden)
-			require.NoError(t, err)
-			assert.Equal(t, string(want), manifest, "if it is meant so: go test ./test/render -run TestGolden -update")
+			golden(t, filepath.Join("golden", filepath.Base(file)), checksums.ReplaceAllString(manifest, "$1: …"))
 		})
 	}
+}
+
+// golden compares text with a file in testdata.
+func golden(t *testing.T, name, text string) {
+	t.Helper()
+	file := filepath.Join("testdata", name)
+	if *update {
+		require.NoError(t, os.WriteFile(file, []byte(text), 0o644))
+	}
+	want, err := os.ReadFile(file)
+	require.NoError(t, err)
+	assert.Equal(t, string(want), text, "if this is intended: go test ./test/render -run 'TestGolden|TestMessages' -update")
 }

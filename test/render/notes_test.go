@@ -1,55 +1,106 @@
 package render
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"example.com/ai-agent/test/internal/chart"
+	"example.com/ai-agent/test/internal/charttest"
+	"example.com/ai-agent/test/internal/finding"
 )
 
-// What a user is told after an install, and only when it concerns them.
+// notesOf returns the text that follows an installation.
+func notesOf(t *testing.T, values chart.Values) string {
+	t.Helper()
+	notes, err := charttest.Own(t).Notes(chart.Options{Set: values})
+	require.NoError(t, err)
+	return notes
+}
+
+// The notes of the default release have what its user needs, and no warning.
 func TestNotes(t *testing.T) {
 	t.Parallel()
-	c, err := chart.Load(chart.Dir())
-	require.NoError(t, err)
-	plain, err := c.Notes(chart.Options{})
-	require.NoError(t, err)
-	assert.Contains(t, plain, "--wait --timeout 19m")
-	assert.Contains(t, plain, "has 330 s to finish them")
-	assert.Contains(t, plain, "get hpa ai-agent-hpa --watch")
-	assert.Contains(t, plain, "describe pods -l app.kubernetes.io/instance=ai-agent\n")
-	assert.Contains(t, plain, "logs -l app.kubernetes.io/instance=ai-agent --previous\n")
-	assert.NotContains(t, plain, "WARNING")
+	notes := notesOf(t, nil)
+	for _, text := range []string{
+		"--wait --timeout 19m",
+		"has 330 s to finish",
+		"kubectl -n default get hpa ai-agent-hpa --watch\n",
+		"kubectl -n default describe pods -l app.kubernetes.io/instance=ai-agent\n",
+		"kubectl -n default logs -l app.kubernetes.io/instance=ai-agent --all-containers --previous\n",
+		"image.repository, image.tag",
+		"config.OPENAI_BASE_URL",
+		"secret.existingSecret",
+		"ingress.hosts",
+	} {
+		assert.Contains(t, notes, text)
+	}
+	assert.NotContains(t, notes, "WARNING")
+	assert.NotContains(t, notes, "validation.skip")
+}
 
+// A command can be pasted: it is complete, and it names the namespace.
+func TestCommandsInNotesCanBePasted(t *testing.T) {
+	t.Parallel()
+	for _, values := range []chart.Values{nil, aHost, fixedCount} {
+		commands := 0
+		for line := range strings.Lines(notesOf(t, values)) {
+			command := strings.TrimSpace(line)
+			if strings.HasPrefix(command, "kubectl ") {
+				commands++
+				assert.Contains(t, command, "-n default")
+			}
+			assert.NotContains(t, command, "…")
+			assert.NotContains(t, command, "<")
+		}
+		assert.GreaterOrEqual(t, commands, 4)
+	}
+}
+
+// Notes have only what applies to the release.
+func TestNotesDependOnTheValues(t *testing.T) {
+	t.Parallel()
 	for name, tc := range map[string]struct {
-		set  chart.Values
-		says string
+		values      chart.Values
+		says, omits string
 	}{
-		"ten minutes":        {chart.Values{"agent.maxRunSeconds": "590"}, "has 620 s to finish them"},
-		"long runs":          {chart.Values{"agent.maxRunSeconds": "591"}, "needs 601 s for its runs, and node autoscalers end a node's pods after\n600 s"},
-		"HAProxy's reload":   {aHost.And(chart.Values{"agent.maxRunSeconds": "700", "ingress.className": `"haproxy"`}), "timeout-stop (hard-stop-after) to 730s"},
-		"a GKE drain":        {aHost.And(chart.Values{"agent.maxRunSeconds": "3600", "ingress.className": `"gce"`, "networkPolicy.enabled": "false"}), "drains a pod for 3600 s at most"},
-		"own BackendConfig":  {aHost.And(chart.Values{"service.annotations": `{"cloud.google.com/backend-config": "{}"}`, "ingress.className": `"gce"`, "networkPolicy.enabled": "false"}), "Set its timeoutSec to 330"},
-		"own hook":           {chart.Values{"lifecycle": `{"preStop": {"exec": {"command": ["/agent", "drain"]}}}`}, "It must take 10 s"},
-		"pods that go first": {chart.Values{"strategy.rollingUpdate.maxUnavailable": `"100%"`}, "takes pods away before others are Ready"},
-		"all pods at once":   {chart.Values{"strategy": `{"type": "Recreate"}`}, "fewer serve during a rollout, or none"},
-		"secrets in values":  {chart.Values{"secret.stringData": `{"OPENAI_API_KEY": "a"}`}, "WARNING: secret.stringData is for development"},
-		"Traefik":            {chart.Values{"ingress.className": `"traefik"`, "ingress.hosts": `[{"host": "a.example.com"}]`}, "lifeCycle.graceTimeOut=330s"},
-		"a run over an ALB":  {chart.Values{"ingress.className": `"alb"`, "ingress.hosts": `[{"host": "a.example.com"}]`, "agent.maxRunSeconds": "5000", "networkPolicy.enabled": "false"}, "for 4000 s at most"},
-		"no operator":        {chart.Values{"serviceMonitor.enabled": "true"}, "this cluster has no ServiceMonitor"},
-		"a host":             {chart.Values{"ingress.hosts": `[{"host": "a.example.com"}]`}, "http://a.example.com"},
-		"a host with TLS":    {chart.Values{"ingress.hosts": `[{"host": "a.example.com"}]`, "ingress.tls": `[{"secretName": "a"}]`}, "https://a.example.com"},
-		"the sample's image": {nil, "image.repository, image.tag"},
-		"the sample's model": {nil, "config.OPENAI_BASE_URL"},
+		"a longer run":           {chart.Values{"agent.maxRunSeconds": 590}, "has 620 s to finish", "has 330 s"},
+		"no autoscaler":          {fixedCount, "--wait --timeout", "get hpa"},
+		"a host":                 {aHost, "http://agent.example.com", "port-forward"},
+		"a host with TLS":        {aHost.With("ingress.tls", chart.List{chart.Map{"secretName": "a"}}), "https://agent.example.com", "http://agent.example.com"},
+		"a host of a route":      {aGateway.With("httpRoute.hostnames", chart.List{"agent.example.com"}), "https://agent.example.com", "port-forward"},
+		"any host":               {chart.Values{"ingress.hosts": chart.List{chart.Map{}}}, "port-forward", "ingress.hosts"},
+		"a NodePort":             {chart.Values{"service.type": "NodePort"}, "port-forward", "ingress.hosts"},
+		"a disabled Ingress":     {aHost.With("ingress.enabled", false), "port-forward service/ai-agent-service", "http://agent.example.com"},
+		"your image":             {chart.Values{"image.repository": "mine", "image.tag": "1"}, "config.OPENAI_BASE_URL", "image.repository"},
+		"your model":             {chart.Values{"config.OPENAI_BASE_URL": "https://model.example.com/v1"}, "image.repository", "config.OPENAI_BASE_URL"},
+		"your Secret":            {chart.Values{"secret.existingSecret": "mine"}, "image.repository", "secret.existingSecret"},
+		"a rule that is skipped": {chart.Values{"image.tag": "latest", "validation.skip": chart.List{"image-tag-latest"}}, "(validation.skip):\n  image-tag-latest", "WARNING"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			notes, err := c.Notes(chart.Options{Set: tc.set})
-			require.NoError(t, err)
-			require.NotEmpty(t, tc.says)
+			notes := notesOf(t, tc.values)
 			assert.Contains(t, notes, tc.says)
+			assert.NotContains(t, notes, tc.omits)
+		})
+	}
+}
+
+// Notes print each warning with its ID. TestMessages is about the wording.
+func TestNotesPrintEachWarning(t *testing.T) {
+	t.Parallel()
+	for id, severity := range severities(t) {
+		if severity != finding.Warning {
+			continue
+		}
+		t.Run(id, func(t *testing.T) {
+			t.Parallel()
+			tc := ruleCases[id].reported[0]
+			notes := notesOf(t, tc.values)
+			assert.Contains(t, notes, "WARNING ["+id+"] ")
+			assert.Equal(t, 1+len(tc.also), strings.Count(notes, "WARNING ["))
 		})
 	}
 }

@@ -13,16 +13,16 @@ import (
 	"example.com/ai-agent/test/internal/repo"
 )
 
-// What renders in process is what the cluster of `make test` will take.
-func TestRendersAreForTheNodesKubernetes(t *testing.T) {
+// Renders are for the version of Kubernetes that the cluster of `make test` has.
+func TestRendersAreForTheVersionOfTheNodes(t *testing.T) {
 	t.Parallel()
 	pins, err := os.ReadFile(repo.Path("ci", "node", "go.mod"))
 	require.NoError(t, err)
 	assert.Contains(t, string(pins), "k8s.io/kubernetes "+strings.TrimSuffix(chart.KubeVersion, "0"))
 }
 
-// The upstream node image must be the one that this kind was released with.
-func TestUpstreamNodeImageIsKindsOwn(t *testing.T) {
+// The upstream node image is the one with which this version of kind was released.
+func TestUpstreamNodeImageIsThatOfKind(t *testing.T) {
 	t.Parallel()
 	versions, err := os.ReadFile(repo.Path("ci", "versions.env"))
 	require.NoError(t, err)

@@ -1,124 +1,329 @@
 package render
 
 import (
-	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"sigs.k8s.io/yaml"
 
 	"example.com/ai-agent/test/internal/chart"
+	"example.com/ai-agent/test/internal/charttest"
+	"example.com/ai-agent/test/internal/finding"
 )
 
-// Each rule of the schema refuses what breaks it and names the place: the rules
-// are read from the schema, so that none is left out.
-func TestEachSchemaRule(t *testing.T) {
+// Each rule reports its cases at the path to change, together with exactly the
+// findings of other rules that the case lists. A render fails on errors alone.
+func TestRulesReport(t *testing.T) {
 	t.Parallel()
-	draw := newDrawer(t)
-	all := violations(draw, draw.root, "")
-	require.Greater(t, len(all), 100, "places with rules")
-	for at, values := range all {
-		for rule, value := range values {
-			t.Run(at+" "+rule, func(t *testing.T) {
+	severities := severities(t)
+	for id, cases := range ruleCases {
+		for _, tc := range cases.reported {
+			t.Run(id+": "+tc.name, func(t *testing.T) {
 				t.Parallel()
-				place, key, _ := strings.Cut(at, ".!") // a key is told with the place that it stands in
-				path := strings.Trim(place+"."+key, ".")
-				_, err := chart.Template(t, chart.Options{Set: chart.Values{path: value}})
+				subject := tc.chart(t)
+				findings, err := subject.Findings(tc.options())
+				require.NoError(t, err)
+				var found []string
+				for _, f := range findings {
+					if f.Severity.AtLeast(severities[id]) {
+						found = append(found, f.ID+" "+f.Path.String())
+					}
+				}
+				assert.ElementsMatch(t, append([]string{id + " " + tc.at}, tc.also...), found)
+				if severities[id] != finding.Error {
+					return // TestNotesPrintEachWarning renders it
+				}
+				_, err = subject.Render(tc.options())
 				require.Error(t, err)
-				assert.Contains(t, err.Error(), "at '"+strings.ReplaceAll(place, ".", "/"))
+				assert.ElementsMatch(t, errorsOf(findings), idsIn(err.Error()))
+				assert.NotContains(t, err.Error(), "abc-secret", "a message must not have the value")
 			})
 		}
 	}
 }
 
-// violations returns for each place of the schema a value that breaks each of its
-// rules, by the rule's name. An unknown key stands after a "!".
-func violations(d drawer, schema map[string]any, path string) map[string]map[string]string {
-	found := map[string]map[string]string{}
-	if ref, ok := schema["$ref"].(string); ok {
-		if strings.Contains(ref, "kubernetes.json") {
-			return found // Kubernetes' own rules, which the property test draws from
+// Near misses are not reported, and render.
+func TestRulesAccept(t *testing.T) {
+	t.Parallel()
+	severities := severities(t)
+	for id, cases := range ruleCases {
+		for name, values := range cases.accepted {
+			t.Run(id+": "+name, func(t *testing.T) {
+				t.Parallel()
+				accept(t, values)
+				if severities[id] == finding.Error {
+					return // it would have failed the render
+				}
+				findings, err := charttest.Own(t).Findings(chart.Options{Set: values})
+				require.NoError(t, err)
+				assert.NotContains(t, finding.IDs(findings), id)
+			})
 		}
-		schema = d.resolve(ref)
 	}
-	broken := map[string]string{}
-	for rule, limit := range schema {
-		switch rule {
-		case "enum":
-			broken[rule] = `"no such value"`
-		case "pattern":
-			broken[rule] = `"!"`
-		case "minimum":
-			broken[rule] = fmt.Sprint(limit.(float64) - 1)
-		case "maximum":
-			broken[rule] = fmt.Sprintf("%.0f", limit.(float64)+1)
-		case "minLength":
-			broken[rule] = `""`
-		case "maxLength":
-			broken[rule] = `"` + strings.Repeat("a", int(limit.(float64))+1) + `"`
-		case "minItems":
-			broken[rule] = "[]"
-		case "type":
-			switch kinds := fmt.Sprint(limit); {
-			case kinds == "object": // helm keeps the default where a map is overwritten, and says so
-			case strings.Contains(kinds, "array"):
-				broken[rule] = `"text"`
-			default:
-				broken[rule] = `["text"]`
+	for name, values := range valid {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			accept(t, values)
+		})
+	}
+}
+
+// accept renders values.
+func accept(t *testing.T, values chart.Values) {
+	t.Helper()
+	manifest, err := charttest.Template(t, chart.Options{Set: values})
+	require.NoError(t, err)
+	objects, err := chart.Decode(manifest)
+	require.NoError(t, err)
+	require.NotEmpty(t, objects)
+}
+
+// Every rule has a case that it reports and one that it accepts, and every case
+// is one of a rule.
+func TestEveryRuleHasCases(t *testing.T) {
+	t.Parallel()
+	rules := slices.Sorted(maps.Keys(severities(t)))
+	var reported, accepted []string
+	for id, cases := range ruleCases {
+		if len(cases.reported) > 0 {
+			reported = append(reported, id)
+		}
+		if len(cases.accepted) > 0 {
+			accepted = append(accepted, id)
+		}
+	}
+	assert.ElementsMatch(t, rules, reported)
+	assert.ElementsMatch(t, rules, accepted)
+}
+
+// timeoutFormats has, for each annotation that carries a timeout, two ways to write
+// one of %d seconds.
+var timeoutFormats = map[string][2]string{
+	"nginx.ingress.kubernetes.io/proxy-read-timeout":          {"%d", "%d"},
+	"nginx.ingress.kubernetes.io/proxy-send-timeout":          {"%d", "%d"},
+	"nginx.ingress.kubernetes.io/configuration-snippet":       {"proxy_read_timeout %ds; proxy_send_timeout 1h;", "proxy_send_timeout\t\"%d\";"},
+	"nginx.ingress.kubernetes.io/server-snippet":              {"proxy_read_timeout 1h;\nproxy_send_timeout %d;", "proxy_read_timeout %d;"},
+	"nginx.org/proxy-read-timeout":                            {"%ds", "%d"},
+	"nginx.org/proxy-send-timeout":                            {"%ds", "%d"},
+	"nginx.org/location-snippets":                             {"proxy_read_timeout %d;", "proxy_send_timeout %ds;"},
+	"nginx.org/server-snippets":                               {"proxy_read_timeout %d;", "proxy_send_timeout %ds;"},
+	"haproxy.org/timeout-server":                              {"%ds", "%d000"},
+	"haproxy.com/timeout-server":                              {"%ds", "%d000"},
+	"haproxy-ingress.github.io/timeout-server":                {"%ds", "%d000"},
+	"ingress.kubernetes.io/timeout-server":                    {"%ds", "%d000ms"},
+	"haproxy.router.openshift.io/timeout":                     {"%ds", "%d000"},
+	"haproxy.router.openshift.io/timeout-tunnel":              {"%ds", "%d000"},
+	"appgw.ingress.kubernetes.io/request-timeout":             {"%d", "%d"},
+	"appgw.ingress.kubernetes.io/connection-draining-timeout": {"%d", "%d"},
+	"konghq.com/read-timeout":                                 {"%d000", "%d000"},
+	"konghq.com/write-timeout":                                {"%d000", "%d000"},
+	"projectcontour.io/response-timeout":                      {"%ds", "%d000ms"},
+	awsIdle:                                                   {"%d", "%d"},
+	albAttributes:                                             {"idle_timeout.timeout_seconds=%d", "a=b,idle_timeout.timeout_seconds=%d,c=d"},
+	albTargets:                                                {"deregistration_delay.timeout_seconds=%d", "a=b,deregistration_delay.timeout_seconds=%d"},
+}
+
+// Each timeout that is too short by one second is reported, and none that is just
+// long enough.
+func TestTimeoutOfEachAnnotationIsValidated(t *testing.T) {
+	t.Parallel()
+	var table map[string]any
+	require.NoError(t, yaml.Unmarshal(charttest.Own(t).File("files/timeouts.yaml"), &table))
+	assert.ElementsMatch(t, slices.Collect(maps.Keys(table)), slices.Collect(maps.Keys(timeoutFormats)))
+	for _, list := range []string{"ingress", "service"} {
+		for way := range 2 {
+			tooShort, longEnough := chart.Map{}, chart.Map{}
+			var want []string
+			for name, formats := range timeoutFormats {
+				tooShort[name], longEnough[name] = fmt.Sprintf(formats[way], 599), fmt.Sprintf(formats[way], 600)
+				want = append(want, finding.Path{list, "annotations", name}.String())
 			}
+			assert.ElementsMatch(t, want, shortTimeouts(t, list, tooShort))
+			assert.Empty(t, shortTimeouts(t, list, longEnough))
 		}
 	}
-	if path != "" && len(broken) > 0 {
-		found[path] = broken
-	}
-	if schema["additionalProperties"] == false {
-		found[path+".!noSuchKey"] = map[string]string{"unknown key": "1"}
-	}
-	properties, _ := schema["properties"].(map[string]any)
-	for name, inner := range properties {
-		for at, values := range violations(d, inner.(map[string]any), path+"."+name) {
-			found[at] = values
+}
+
+// shortTimeouts returns the paths of the annotations that would interrupt a run of
+// 600 s.
+func shortTimeouts(t *testing.T, list string, annotations chart.Map) []string {
+	t.Helper()
+	findings, err := charttest.Own(t).Findings(chart.Options{Set: chart.Values{"agent.maxRunSeconds": 600, list + ".annotations": annotations}})
+	require.NoError(t, err)
+	var paths []string
+	for _, f := range findings {
+		if f.ID == "timeout-annotation-too-short" {
+			paths = append(paths, f.Path.String())
 		}
+	}
+	return paths
+}
+
+// A finding survives any text in the names and values that it mentions.
+func TestFindingsSurviveAnyText(t *testing.T) {
+	t.Parallel()
+	const odd = "a\n  - b: #\u0085\"'{{ . }}"
+	schedule := chart.Map{"schedule": "@daily", "task": "a", "resources": chart.Map{"requests": chart.Map{"cpu": "9"}}}
+	values := chart.Values{
+		"terminationGracePeriodSeconds": 30, "config": chart.Map{odd: "sk-abcdefgh12345678"}, "schedules": chart.Map{odd: schedule},
+		"secret.mountPath": "/\u0085/..",
+		"extraContainers":  chart.List{chart.Map{"name": odd, "image": "a"}}, "validation.skip": chart.List{odd},
+		"ingress.className": odd, "ingress.annotations": chart.Map{"kubernetes.io/ingress.class": "a"},
+	}
+	want := []string{
+		"config-credential", "grace-period-too-short", "ingress-class-conflict", "request-exceeds-limit", "schedule-name", "secret-mount-path",
+		"sidecar-image-tag", "validation-skip",
+	}
+	findings, err := charttest.Own(t).Findings(chart.Options{Set: values})
+	require.NoError(t, err)
+	assert.Subset(t, errorsOf(findings), want)
+	_, err = charttest.Template(t, chart.Options{Set: values})
+	require.Error(t, err)
+	for _, id := range want {
+		assert.Contains(t, err.Error(), "["+id+"]")
+	}
+}
+
+// YAML has no control characters, and Helm drops without an error what it cannot
+// encode as YAML: findings, or a whole ConfigMap.
+func TestControlCharactersHideNothing(t *testing.T) {
+	t.Parallel()
+	for values, want := range map[string]string{
+		`{"schedules": {"a\u007f": {"schedule": "@daily", "task": "a"}}, "image": {"tag": "latest"}}`: "[image-tag-latest]",
+		`{"config": {"\u007f": "sk-abcdefgh12345678"}}`:                                               "[config-credential]",
+		`{"config": {"A": "x\u0080y"}}`:                                                               "config contains a control character",
+	} {
+		file := filepath.Join(t.TempDir(), "values.json")
+		require.NoError(t, os.WriteFile(file, []byte(values), 0o600))
+		out, err := exec.CommandContext(t.Context(), "helm", "template", "ai-agent", chart.Dir(), "--values", file).CombinedOutput()
+		require.Error(t, err, values)
+		assert.Contains(t, string(out), want, values)
+	}
+}
+
+// A render reports all mistakes at once.
+func TestFiveMistakesAreReportedAtOnce(t *testing.T) {
+	t.Parallel()
+	values := chart.Values{
+		"image.tag": "latest", "terminationGracePeriodSeconds": 30, "autoscaling.minReplicas": 11,
+		"config.OPENAI_API_KEY": "abc-secret", "schedules.Daily": chart.Map{"schedule": "@daily", "task": "a"},
+	}
+	want := []string{"config-credential", "grace-period-too-short", "image-tag-latest", "replica-range", "schedule-name"}
+	findings, err := charttest.Own(t).Findings(chart.Options{Set: values})
+	require.NoError(t, err)
+	assert.Equal(t, want, errorsOf(findings))
+	_, err = charttest.Template(t, chart.Options{Set: values})
+	require.ErrorContains(t, err, "5 problems in the values of ai-agent")
+	assert.Equal(t, want, idsIn(err.Error()))
+}
+
+// A best-practice rule can be skipped, and a finding says that it is.
+func TestSkippedRules(t *testing.T) {
+	t.Parallel()
+	for _, id := range skippable(t, true) {
+		values := ruleCases[id].reported[0].values.With("validation.skip", chart.List{id})
+		findings, err := charttest.Own(t).Findings(chart.Options{Set: values})
+		require.NoError(t, err)
+		assert.Equal(t, []string{id}, finding.IDs(findings))
+		assert.Equal(t, finding.Info, findings[0].Severity, id)
+		assert.Equal(t, "validation.skip", findings[0].Path.String(), id)
+		_, err = charttest.Template(t, chart.Options{Set: values})
+		require.NoError(t, err, id)
+	}
+	assert.Equal(t, []string{
+		"cloud-identity-blocked", "config-credential", "config-name-not-text", "credential-in-plain-text", "egress-unrestricted", "helm-test-image-latest",
+		"image-tag-latest", "ingress-controller-unknown", "ingress-unrestricted", "kubernetes-api-blocked", "probe-port-undeclared", "public-name-private-address",
+		"sidecar-ends-first", "sidecar-image-tag", "url-overridden", "url-unknown",
+	}, skippable(t, true))
+}
+
+// No other rule can be skipped: each that is named is a finding, and what it reports
+// remains one.
+func TestOtherRulesCannotBeSkipped(t *testing.T) {
+	t.Parallel()
+	skip := chart.List{"no-such-rule"}
+	for _, id := range skippable(t, false) {
+		skip = append(skip, id)
+	}
+	findings, err := charttest.Own(t).Findings(chart.Options{Set: chart.Values{
+		"terminationGracePeriodSeconds": 30, "image.tag": "latest", "validation.skip": append(skip, "image-tag-latest"),
+	}})
+	require.NoError(t, err)
+	errors := errorsOf(findings)
+	assert.Equal(t, append([]string{"grace-period-too-short"}, slices.Repeat([]string{"validation-skip"}, len(skip))...), errors)
+}
+
+// skippable returns the IDs of the rules that can, or cannot, be skipped.
+func skippable(t *testing.T, can bool) []string {
+	t.Helper()
+	rules, err := charttest.Own(t).Rules()
+	require.NoError(t, err)
+	var ids []string
+	for _, rule := range rules {
+		if rule.Skippable == can {
+			ids = append(ids, rule.ID)
+		}
+	}
+	return ids
+}
+
+// The wording of a message has one test: the first case of each rule.
+func TestMessages(t *testing.T) {
+	t.Parallel()
+	var text strings.Builder
+	for _, id := range slices.Sorted(maps.Keys(ruleCases)) {
+		tc := ruleCases[id].reported[0]
+		findings, err := tc.chart(t).Findings(tc.options())
+		require.NoError(t, err)
+		at := slices.IndexFunc(findings, func(f finding.Finding) bool { return f.ID == id })
+		require.GreaterOrEqual(t, at, 0, id)
+		f := findings[at]
+		fmt.Fprintf(&text, "%s: %s at %s\n  problem: %s\n  fix:     %s\n\n", f.ID, f.Severity, f.Path, f.Problem, f.Fix)
+	}
+	golden(t, "messages.golden", text.String())
+}
+
+// severities returns the severity of each rule of the chart.
+func severities(t *testing.T) map[string]finding.Severity {
+	t.Helper()
+	rules, err := charttest.Own(t).Rules()
+	require.NoError(t, err)
+	found := map[string]finding.Severity{}
+	for _, rule := range rules {
+		found[rule.ID] = rule.Severity
 	}
 	return found
 }
 
-var failure = regexp.MustCompile(`fail (?:\(printf )?"((?:[^"\\]|\\.)*)"`)
-
-// refusals collects what TestRefused was told.
-var refusals struct {
-	sync.Mutex
-	all []string
-}
-
-// eachGuardIsRefused fails where a guard's message was never seen.
-func eachGuardIsRefused(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join(chart.Dir(), "templates", "_guards.tpl"))
-	require.NoError(t, err)
-	messages := failure.FindAllStringSubmatch(string(text), -1)
-	assert.Greater(t, len(messages), 30)
-	verbs := regexp.MustCompile(`%[sdqv]`)
-	for _, message := range messages {
-		var plain string
-		require.NoError(t, json.Unmarshal([]byte(`"`+message[1]+`"`), &plain))
-		pattern := regexp.MustCompile(strings.Join(escaped(verbs.Split(plain, -1)), `[\s\S]*`))
-		seen := false
-		for _, refusal := range refusals.all {
-			seen = seen || pattern.MatchString(refusal)
+// errorsOf returns the IDs of the errors, sorted, as often as they occur.
+func errorsOf(findings []finding.Finding) []string {
+	var ids []string
+	for _, f := range findings {
+		if f.Severity == finding.Error {
+			ids = append(ids, f.ID)
 		}
-		assert.True(t, seen, "no case for the guard %q", plain)
 	}
+	slices.Sort(ids)
+	return ids
 }
 
-func escaped(parts []string) []string {
-	for i, part := range parts {
-		parts[i] = regexp.QuoteMeta(part)
+var printedID = regexp.MustCompile(`(?m)^\[([a-z0-9-]+)\] `)
+
+// idsIn returns the IDs in the text of a failed render, sorted.
+func idsIn(text string) []string {
+	var ids []string
+	for _, match := range printedID.FindAllStringSubmatch(text, -1) {
+		ids = append(ids, match[1])
 	}
-	return parts
+	slices.Sort(ids)
+	return ids
 }

@@ -12,23 +12,22 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/yaml"
 
 	"example.com/ai-agent/test/internal/chart"
+	"example.com/ai-agent/test/internal/charttest"
+	"example.com/ai-agent/test/internal/finding"
 	"example.com/ai-agent/test/internal/repo"
 )
 
-// readWhole are values that a template hands on as they are: what lies in them
-// is not read one by one.
+// readWhole are values that a template copies as a whole, without reading what is
+// in them.
 var readWhole = []string{
 	"autoscaling.behavior", "config", "grafanaDashboard.labels", "livenessProbe", "podSecurityContext", "readinessProbe",
 	"secret.stringData", "securityContext", "startupProbe", "strategy",
-}
-
-// unread are values that no template reads, each with its reason.
-var unread = map[string]string{
-	"global":  "a parent chart's",
-	"enabled": "read by a parent chart's condition",
 }
 
 // Every value is read by a template, and every template reads declared values.
@@ -41,10 +40,6 @@ func TestValuesAndTemplatesAgree(t *testing.T) {
 	templates := readTemplates(t)
 
 	for _, path := range leaves(values) {
-		if unread[path] != "" {
-			assert.NotContains(t, templates, ".Values."+path)
-			continue
-		}
 		last := path[strings.LastIndex(path, ".")+1:]
 		read := regexp.MustCompile(`\.` + regexp.QuoteMeta(last) + `\b|"` + regexp.QuoteMeta(last) + `"`)
 		assert.True(t, read.MatchString(templates), "no template reads %s", path)
@@ -55,8 +50,8 @@ func TestValuesAndTemplatesAgree(t *testing.T) {
 	}
 }
 
-// A null, which is how helm takes a value away, is either told by its path or
-// leaves a release that is whole. Nothing breaks inside of a template.
+// With a null, helm removes a value: a finding says so, or the release does
+// without it. No template fails.
 func TestNullOfEachValue(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile(filepath.Join(chart.Dir(), "values.yaml"))
@@ -67,11 +62,11 @@ func TestNullOfEachValue(t *testing.T) {
 		t.Run(path, func(t *testing.T) {
 			t.Parallel()
 			set := maps.Clone(everything)
-			maps.DeleteFunc(set, func(other, _ string) bool { return strings.HasPrefix(other, path+".") })
-			manifest, err := chart.Template(t, chart.Options{Set: set.With(path, "null"), APIVersions: chart.MonitoringAPIs})
+			maps.DeleteFunc(set, func(other string, _ any) bool { return strings.HasPrefix(other, path+".") })
+			options := chart.Options{Set: set.With(path, nil)}
+			manifest, err := charttest.Template(t, options)
 			if err != nil {
-				last := path[strings.LastIndex(path, ".")+1:]
-				assert.Regexp(t, `missing property.*'`+last+`'|execution error at \([^)]*guards`, err.Error())
+				assertErrorsAt(t, path, options)
 				return
 			}
 			_, err = chart.Decode(manifest)
@@ -80,13 +75,36 @@ func TestNullOfEachValue(t *testing.T) {
 	}
 }
 
-// everything switches on what is off by default, so that every template is made.
-var everything = aHost.And(aGateway).And(chart.Values{
-	"schedules.a": `{"schedule": "@daily", "task": "a"}`, "serviceMonitor.enabled": "true", "prometheusRule.enabled": "true", "grafanaDashboard.enabled": "true",
-})
+// assertErrorsAt fails unless the errors are those of rules about a value.
+func assertErrorsAt(t *testing.T, path string, options chart.Options) {
+	t.Helper()
+	findings, err := charttest.Own(t).Findings(options)
+	require.NoError(t, err)
+	require.True(t, finding.HasErrors(findings))
+	for _, f := range findings {
+		assert.NotEqual(t, chart.RenderRule.ID, f.ID, f.Problem)
+		if f.Severity == finding.Error {
+			assert.True(t, strings.HasPrefix(f.Path.String(), path), "%s: %s", f.Path, f.Problem)
+		}
+	}
+}
 
-// everyPath lists the dotted paths of all values: of the sections too, and of what
-// lies in them but for those that are named whole.
+// A later values file removes an entry with a null; what the chart derives stays.
+func TestNullRemovesAnEntry(t *testing.T) {
+	t.Parallel()
+	first := charttest.File(t, aSchedule.And(chart.Values{
+		"commonAnnotations": chart.Map{"a": "b", "c": "d"}, "config.MINE": "a", "nodeSelector": chart.Map{"a": "b", "c": "d"},
+	}))
+	objects := charttest.Render(t, chart.Values{"commonAnnotations.a": nil, "config.MINE": nil, "nodeSelector.a": nil, "schedules.a": nil}, first)
+	config := charttest.One[*corev1.ConfigMap](t, objects)
+	assert.Equal(t, map[string]string{"c": "d"}, config.Annotations)
+	assert.NotContains(t, config.Data, "MINE")
+	assert.Equal(t, map[string]string{"c": "d"}, charttest.One[*appsv1.Deployment](t, objects).Spec.Template.Spec.NodeSelector)
+	assert.Empty(t, chart.All[*batchv1.CronJob](objects))
+}
+
+// everyPath lists the dotted paths of all values, including sections, but not what
+// is in the sections that are given as whole.
 func everyPath(values map[string]any, prefix string, whole ...string) []string {
 	var paths []string
 	for name, value := range values {
@@ -99,8 +117,7 @@ func everyPath(values map[string]any, prefix string, whole ...string) []string {
 	return paths
 }
 
-// leaves lists the paths of the values that hold no further ones, or that are read
-// whole.
+// leaves lists the paths of the values that contain no others, or are read whole.
 func leaves(values map[string]any) []string {
 	all := everyPath(values, "", readWhole...)
 	return slices.DeleteFunc(slices.Clone(all), func(path string) bool {
@@ -111,7 +128,7 @@ func leaves(values map[string]any) []string {
 func readTemplates(t *testing.T) string {
 	t.Helper()
 	var all strings.Builder
-	for _, pattern := range []string{"templates/*", "templates/tests/*", "files/*"} {
+	for _, pattern := range []string{"templates/*", "templates/tests/*", "templates/validation/*", "files/*"} {
 		files, err := filepath.Glob(filepath.Join(chart.Dir(), pattern))
 		require.NoError(t, err)
 		for _, file := range files {
@@ -137,7 +154,7 @@ func declared(values map[string]any, path string) bool {
 	return true
 }
 
-// values.schema.json and the chart's README are derived, never edited.
+// values.schema.json and the chart's README are generated, never edited.
 func TestDerivedFilesAreCurrent(t *testing.T) {
 	t.Parallel()
 	copied := filepath.Join(t.TempDir(), "ai-agent")
@@ -150,7 +167,7 @@ func TestDerivedFilesAreCurrent(t *testing.T) {
 		require.NoError(t, err)
 		have, err := os.ReadFile(repo.Path("charts", "ai-agent", name))
 		require.NoError(t, err)
-		assert.Equal(t, string(want), string(have), "%s is not what values.yaml says: run `make generate`", name)
+		assert.Equal(t, string(want), string(have), "%s is not current: run `make generate`", name)
 	}
 }
 

@@ -1,6 +1,6 @@
 // Command validate says what is wrong with values for the chart, before they
-// reach a cluster. It works on the chart's folder and on its packaged archive,
-// inside this repository and outside of it.
+// reach a cluster. It reads the chart's folder or its packaged archive, inside
+// this repository and elsewhere.
 package main
 
 import (
@@ -8,18 +8,21 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 	"helm.sh/helm/v3/pkg/chartutil"
 
+	"example.com/ai-agent/test/internal/apiserver"
 	"example.com/ai-agent/test/internal/chart"
 	"example.com/ai-agent/test/internal/check"
+	"example.com/ai-agent/test/internal/finding"
 	"example.com/ai-agent/test/internal/report"
 )
 
@@ -30,31 +33,45 @@ const (
 	exitUnable   = 3
 )
 
+// patience is how long an interrupted validation may take to end.
+const patience = 500 * time.Millisecond
+
 func main() {
+	log.SetOutput(io.Discard) // Helm warns there about values that become findings
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGPIPE)
 	defer stop()
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// options are what the command line says.
+// options are what the command line sets.
 type options struct {
-	chart, format, failOn, kubeVersion string
-	list                               bool
+	chart, format, failOn, kubeVersion, platform string
+	list, server                                 bool
 }
 
-// run is the command; it returns the exit code.
+// run is the command; it returns the exit code. Once the context is canceled, it
+// returns soon, even if it waits for input.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	var o options
-	code := 0
+	var code int
 	command := &cobra.Command{
-		Use:   "validate [--chart PATH] [VALUES.yaml]…",
+		Use:   "validate [--chart PATH] [VALUES.yaml]...",
 		Short: "Says what is wrong with values for the chart, before they reach a cluster",
-		Long: `Renders the chart with the values files, the later ones over the earlier, and looks at what comes out: the chart's
-own rules, the schemas of Kubernetes 1.34 to 1.37, Pod Security "restricted", kube-score, and the best practices and
-pitfalls of running agents. Nothing is sent anywhere.
+		Long: fmt.Sprintf(`Renders the chart with the values files, of which later ones take precedence, and reports what is wrong: the chart's
+own rules, the schemas of Kubernetes %s, Kubernetes' own validation, Pod Security "restricted", and best practices and
+pitfalls of running agents. "-" is standard input. PATH may also be a chart that has ai-agent as a dependency.
 
-Exit code: 0 nothing found, 1 warnings, 2 errors, 3 it could not be looked at.`,
-		Example:       "  validate my.yaml\n  validate --chart ai-agent-0.2.0.tgz --output sarif base.yaml production.yaml",
+Without --server, nothing is sent or downloaded. Two optional programs read the rendered objects on standard input: kube-score
+(on PATH) and kube-validate (on PATH or next to this program), which contains the validation code of Kubernetes' API server.
+If one is missing, a note says so. With --server, the API server of the current kubectl context replaces kube-validate: it
+receives the objects, including Secrets, as a dry run in the namespace of the context, and stores nothing. The last line
+says which of the two was used.
+
+Exit code: 0 nothing at or above --fail-on, 1 warnings (notes too, with --fail-on info), 2 errors, 3 the input cannot be validated.
+
+With --platform, it also reports how long a run has when an autoscaler, an upgrade, a spot interruption or a failure of
+that platform ends its pod.`, check.KubernetesRange()),
+		Example:       "  validate my.yaml\n  validate --platform gke my.yaml\n  validate --chart ai-agent.tgz --output sarif base.yaml production.yaml",
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		RunE: func(cmd *cobra.Command, files []string) (err error) {
@@ -63,117 +80,115 @@ Exit code: 0 nothing found, 1 warnings, 2 errors, 3 it could not be looked at.`,
 		},
 	}
 	flags := command.Flags()
-	flags.StringVar(&o.chart, "chart", "charts/ai-agent", "the chart's folder or packaged archive")
+	flags.StringVar(&o.chart, "chart", "charts/ai-agent", "folder or packaged archive of the chart")
+	flags.Func("platform", "also report what ends pods on one of "+strings.Join(check.Platforms(), ", "), func(name string) error {
+		if !slices.Contains(check.Platforms(), name) {
+			return fmt.Errorf("use one of %s", strings.Join(check.Platforms(), ", "))
+		}
+		o.platform = name
+		return nil
+	})
 	flags.StringVarP(&o.format, "output", "o", "table", strings.Join(report.Formats(), ", "))
-	flags.StringVar(&o.failOn, "fail-on", string(check.Warning), "the mildest severity that fails: error, warning or info")
+	flags.StringVar(&o.failOn, "fail-on", string(finding.Warning), "the lowest severity that fails: error, warning or info")
 	flags.StringVar(&o.kubeVersion, "kube-version", chart.KubeVersion, "the version of Kubernetes to render for")
-	flags.BoolVar(&o.list, "list", false, "list the checks and make none")
+	flags.BoolVar(&o.server, "server", false, "ask the cluster of the current context by dry run, instead of kube-validate")
+	flags.BoolVar(&o.list, "list", false, "list the rules, and validate nothing")
 	command.SetArgs(args)
 	command.SetOut(stdout)
 	command.SetErr(stderr)
-	if err := command.ExecuteContext(ctx); err != nil {
-		fmt.Fprintln(stderr, "validate:", err)
+
+	ended := make(chan error, 1)
+	go func() { ended <- command.ExecuteContext(ctx) }()
+	var err error
+	select {
+	case err = <-ended:
+	case <-ctx.Done():
+		select { // other programs are ended too, but a read of standard input cannot be
+		case <-ended:
+		case <-time.After(patience):
+		}
+		err = errors.New("interrupted")
+	}
+	if err != nil {
+		for line := range strings.Lines(err.Error()) {
+			fmt.Fprintln(stderr, "validate:", strings.TrimSpace(line))
+		}
 		return exitUnable
 	}
 	return code
 }
 
-func (o options) validate(ctx context.Context, files []string, stdout io.Writer) (code int, err error) {
-	if !slices.Contains(report.Formats(), o.format) {
-		return 0, fmt.Errorf("there is no output %q: use one of %s", o.format, strings.Join(report.Formats(), ", "))
+func (o options) validate(ctx context.Context, names []string, stdout io.Writer) (int, error) {
+	c, chartErr := o.loadChart()
+	files, filesErr := readFiles(names, c)
+	if err := errors.Join(o.check(), chartErr, filesErr); err != nil {
+		return 0, err
 	}
-	threshold := check.Severity(o.failOn)
-	if threshold.Rank() < 0 {
-		return 0, fmt.Errorf("there is no severity %q: use error, warning or info", o.failOn)
+	set, err := check.New(c)
+	if err == nil && o.platform != "" {
+		err = set.Judge(o.platform)
 	}
-	if _, err := chartutil.ParseKubeVersion(o.kubeVersion); err != nil {
-		return 0, fmt.Errorf("there is no Kubernetes %q: use a version such as %s", o.kubeVersion, chart.KubeVersion)
-	}
-	set, err := check.New()
 	if err != nil {
 		return 0, err
 	}
-	defer func() { err = errors.Join(err, set.Close()) }()
+	if o.server {
+		set.Ask = apiserver.Cluster{}.Ask
+	}
 	if o.list {
-		report.List(stdout, append(check.Steps(), set.Checks...))
+		report.List(stdout, set.Rules())
 		return 0, nil
-	}
-	result, err := o.look(ctx, set, files)
-	if err != nil {
-		return 0, err
-	}
-	if err := result.Write(stdout, o.format); err != nil {
-		return 0, err
-	}
-	return exitCode(result.Worst(), threshold), nil
-}
-
-// look renders and checks.
-func (o options) look(ctx context.Context, set *check.Set, files []string) (_ report.Report, err error) {
-	c, err := chart.Load(o.chart)
-	if err != nil {
-		return report.Report{}, fmt.Errorf("%s is no chart: %w. Name its folder or archive with --chart", o.chart, err)
 	}
 	metadata, err := c.Metadata()
 	if err != nil {
-		return report.Report{}, err
+		return 0, err
 	}
-	result := report.Report{Chart: metadata.Name + " " + metadata.Version, Values: files}
-	folder, err := os.MkdirTemp("", "ai-agent-values-")
+	result, err := set.Validate(ctx, chart.Options{Read: files.merged(), KubeVersion: o.kubeVersion})
 	if err != nil {
-		return report.Report{}, err
+		return 0, err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
-	files, err = readable(files, folder)
-	if err != nil {
-		return report.Report{}, err
+	made := report.Report{
+		Chart: metadata.Name + " " + metadata.Version, Values: names, AskedBy: result.AskedBy,
+		Findings: result.Findings, Evaluated: result.Evaluated, Remaining: result.Remaining, Locate: files.locate,
 	}
-	for _, file := range files {
-		if err := check.ReadValues(c, file); err != nil {
-			return report.Report{}, err
-		}
+	if err := made.Write(stdout, o.format); err != nil {
+		return 0, err
 	}
-	subject, findings, err := check.Render(c, chart.Options{Files: files, KubeVersion: o.kubeVersion, APIVersions: chart.MonitoringAPIs})
-	result.Checks, result.Skipped = check.Steps(), set.Checks
-	if err == nil && findings == nil {
-		result.Checks, result.Skipped = append(result.Checks, set.Checks...), nil
-		findings, err = set.Run(ctx, subject)
-	}
-	result.Findings = findings
-	return result, err
+	return exitCode(made.Worst(), finding.Severity(o.failOn)), nil
 }
 
-// readable copies what can be read only once, as a pipe or standard input, which
-// is "-", into a folder: values are read more than once.
-func readable(files []string, folder string) ([]string, error) {
-	var all []string
-	for i, file := range files {
-		if file == "-" {
-			file = "/dev/stdin"
-		}
-		info, err := os.Stat(file)
-		if err != nil || info.Mode().IsRegular() || info.IsDir() {
-			all = append(all, file) // ReadValues says what is wrong with it
-			continue
-		}
-		data, err := os.ReadFile(file)
-		if err != nil {
-			return nil, err
-		}
-		copied := filepath.Join(folder, fmt.Sprint(i, ".yaml"))
-		if err := os.WriteFile(copied, data, 0o600); err != nil {
-			return nil, err
-		}
-		all = append(all, copied)
+// check returns every option that is not valid.
+func (o options) check() error {
+	var problems []error
+	if !slices.Contains(report.Formats(), o.format) {
+		problems = append(problems, fmt.Errorf("--output %q is not valid: use one of %s", o.format, strings.Join(report.Formats(), ", ")))
 	}
-	return all, nil
+	if finding.Severity(o.failOn).Rank() < 0 {
+		problems = append(problems, fmt.Errorf("--fail-on %q is not valid: use error, warning or info", o.failOn))
+	}
+	if _, err := chartutil.ParseKubeVersion(o.kubeVersion); err != nil {
+		problems = append(problems, fmt.Errorf("--kube-version %q is not valid: use a version such as %s", o.kubeVersion, chart.KubeVersion))
+	}
+	return errors.Join(problems...)
 }
 
-func exitCode(worst, threshold check.Severity) int {
+func (o options) loadChart() (*chart.Chart, error) {
+	c, err := chart.Load(o.chart)
+	if err != nil {
+		return nil, fmt.Errorf("--chart %s is not a chart: %s; use its folder or archive", o.chart, oneLine(err))
+	}
+	if err := c.RequireAgent(); err != nil {
+		return nil, fmt.Errorf("--chart %s: %w", o.chart, err)
+	}
+	return c, nil
+}
+
+func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
+
+func exitCode(worst, threshold finding.Severity) int {
 	switch {
 	case worst == "" || !worst.AtLeast(threshold):
 		return 0
-	case worst == check.Error:
+	case worst == finding.Error:
 		return exitErrors
 	default:
 		return exitWarnings

@@ -1,18 +1,18 @@
-{{/* The agent's environment that is no secret. */}}
+{{/* The environment of the agent that is not secret. The rule config-not-text refuses what is not text. */}}
 
 {{- define "ai-agent.configData" -}}
-{{- $data := dict "MAX_RUN_SECONDS" (int64 .Values.agent.maxRunSeconds | toString) }}
+{{- $data := dict }}
 {{- range $name, $value := .Values.config }}
-{{- if not (kindIs "invalid" $value) }}{{ $data = set $data $name (include "ai-agent.text" $value) }}{{ end }}
+  {{- if not (kindIs "invalid" $value) }}{{ $data = set $data $name (toString $value) }}{{ end }}
 {{- end }}
-{{- toYaml $data }}
+{{- toYaml $data | required "config contains a control character, which YAML cannot represent: remove it" }}
 {{- end }}
 
-{{/* A value as text. Numbers of a values file are floats, and 1000000 would read 1e+06. */}}
-{{- define "ai-agent.text" -}}
-{{- if and (kindIs "float64" .) (eq (floor .) .) }}
-{{- printf "%.0f" . }}
-{{- else }}
-{{- toString . }}
+{{/* What the chart tells the agent. As `env`, because neither a Secret nor envFrom can override it. */}}
+{{- define "ai-agent.env" -}}
+- name: MAX_RUN_SECONDS
+  value: {{ int64 .Values.agent.maxRunSeconds | quote }}
+{{- with .Values.env }}
+{{ toYaml . }}
 {{- end }}
 {{- end }}

@@ -1,17 +1,17 @@
-{{/* What things are called: the names and labels of every object. */}}
+{{/* Names and labels of every object. */}}
 
 {{- define "ai-agent.name" -}}
-{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimAll "-_." }}
 {{- end }}
 
-{{/* 53 characters, so that the longest suffix still fits a DNS label's 63. */}}
+{{/* At most 53 characters, so that a DNS label of 63 has room for the longest suffix. */}}
 {{- define "ai-agent.fullname" -}}
 {{- $name := default .Chart.Name .Values.nameOverride }}
 {{- $full := contains $name .Release.Name | ternary .Release.Name (printf "%s-%s" .Release.Name $name) }}
-{{- default $full .Values.fullnameOverride | trunc 53 | trimSuffix "-" }}
+{{- default $full .Values.fullnameOverride | trunc 53 | trimAll "-." }}
 {{- end }}
 
-{{/* The seed's own names, made the release's: two releases share a namespace. */}}
+{{/* Names begin with the release's, so that two releases can share a namespace. */}}
 {{- define "ai-agent.configName" -}}
 {{- include "ai-agent.fullname" . }}-config
 {{- end }}
@@ -33,64 +33,84 @@
 {{- end }}
 {{- end }}
 
-{{/* Whose pods these are, whatever they do. */}}
+{{/* On every pod of the release: those that serve, those of schedules, and those of `helm test` that the policy applies to. */}}
 {{- define "ai-agent.instanceLabels" -}}
 app: {{ include "ai-agent.name" . | quote }}
 app.kubernetes.io/name: {{ include "ai-agent.name" . | quote }}
 app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
-{{/*
-What selects the serving pods, and never those of a schedule. It can never change: a Deployment's
-selector is immutable.
-*/}}
+{{/* Selects the serving pods, and never those of a schedule. It must not change: the selector of a Deployment is immutable. */}}
 {{- define "ai-agent.selectorLabels" -}}
 {{ include "ai-agent.instanceLabels" . }}
 app.kubernetes.io/component: server
 {{- end }}
 
-{{/* On every object. `app` is the seed's: `kubectl get all -l app=ai-agent` finds all of it. */}}
+{{/* On every object. */}}
 {{- define "ai-agent.labels" -}}
 {{ include "ai-agent.instanceLabels" . }}
-app.kubernetes.io/version: {{ default .Chart.AppVersion .Values.image.tag | trunc 63 | trimAll "-_." | quote }}
+app.kubernetes.io/version: {{ include "ai-agent.version" . | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimAll "-_." }}
 {{- end }}
 
 {{/*
-What selects the serving pods' time series. Kubernetes cuts the last dash of a long name's pods; a
-schedule's pods have one part more.
+The version that runs: the tag or, of an image with only a digest, the first 12 characters of it. Without either it is
+the sample agent's.
 */}}
-{{- define "ai-agent.podMatcher" -}}
-namespace={{ .Release.Namespace | quote }}, pod=~"{{ include "ai-agent.fullname" . }}-[a-z0-9]+-?[a-z0-9]+"
+{{- define "ai-agent.version" -}}
+{{- $digest := .Values.image.digest | default "" | trimPrefix "sha256:" | trunc 12 }}
+{{- .Values.image.tag | default $digest | default .Chart.AppVersion | trunc 63 | trimAll "-_." }}
 {{- end }}
 
-{{/* A CronJob's name may have 52 characters: (dict "root" $ "name" NAME). */}}
+{{/*
+Selects the time series of the serving pods, and no other pod's. Kubernetes names a pod DEPLOYMENT-HASH-RANDOM, with 5
+random characters, and cuts off what exceeds 58 characters before these, first the last dash and then the end of the
+hash. A hash consists of few characters, so the names of other Deployments and of Jobs that begin alike do not match.
+*/}}
+{{- define "ai-agent.podMatcher" -}}
+{{- $name := include "ai-agent.fullname" . }}
+{{- $hash := "[4-9bcdf]" }}
+{{- $random := "[2-9b-z]{5}" }}
+{{- /* How much of the hash remains when the name is shortened. */}}
+{{- $left := sub 57 (len $name) | int }}
+{{- $rest := printf "%s{6,10}-%s" $hash $random }}
+{{- if le $left 10 }}
+  {{- $rest = printf "(%s{%d}|%s{6,%d}-)%s" $hash $left $hash (max 6 (sub $left 1)) $random }}
+{{- end }}
+{{- printf "namespace=%q, pod=~\"%s-%s\"" .Release.Namespace $name $rest }}
+{{- end }}
+
+{{/* The name of a schedule's CronJob: (dict "root" $ "name" NAME). */}}
 {{- define "ai-agent.scheduleName" -}}
 {{- printf "%s-%s" (include "ai-agent.fullname" .root) .name }}
 {{- end }}
 
 {{/*
-An object's metadata: (dict "root" $ "name" NAME), with "component" where the object is not the
-server's, "labels" and "annotations" where it has some of its own. The chart's labels win over a
-user's: selectors go by them.
+The metadata of an object: (dict "root" $ "name" NAME), optionally with "component" (default: server), "labels" and
+"annotations". The chart's labels take precedence over commonLabels, because selectors depend on them. "labels" take
+precedence over both: only objects that nothing of the release selects have them.
 */}}
 {{- define "ai-agent.metadata" -}}
 name: {{ .name | quote }}
 labels:
-  {{- $component := dict "app.kubernetes.io/component" (.component | default "server") }}
-  {{- merge $component (include "ai-agent.labels" .root | fromYaml) (.labels | default dict) (.root.Values.commonLabels | default dict) | include "ai-agent.compact" | nindent 2 }}
+  {{- $labels := dict "app.kubernetes.io/component" (.component | default "server") }}
+  {{- $labels = merge $labels (include "ai-agent.labels" .root | fromYaml) (.root.Values.commonLabels | default dict) }}
+  {{- range $name, $value := include "ai-agent.compact" (.labels | default dict) | fromYaml }}
+    {{- $_ := set $labels $name $value }}
+  {{- end }}
+  {{- include "ai-agent.compact" $labels | nindent 2 }}
 {{- with merge (dict) (.annotations | default dict) (.root.Values.commonAnnotations | default dict) }}
 annotations:
   {{- include "ai-agent.compact" . | nindent 2 }}
 {{- end }}
 {{- end }}
 
-{{/* A map as YAML, without the entries that a null of a later values file takes away. */}}
+{{/* A map as YAML, without entries that are null: a later values file removes an entry that way. */}}
 {{- define "ai-agent.compact" -}}
 {{- $kept := dict }}
 {{- range $name, $value := . }}
-{{- if not (kindIs "invalid" $value) }}{{ $_ := set $kept $name $value }}{{ end }}
+  {{- if not (kindIs "invalid" $value) }}{{ $_ := set $kept $name $value }}{{ end }}
 {{- end }}
 {{- toYaml $kept }}
 {{- end }}

@@ -1,18 +1,28 @@
 {{/*
-The pod, made in one place for the Deployment and the schedules:
+The pod template of the Deployment and the schedules:
 (dict "root" $ "component" "server" | "schedule" "schedule" (dict …))
 */}}
 
 {{- define "ai-agent.podMetadata" -}}
 annotations:
-  {{- /* A pod reads its environment once: a changed one makes new pods. */}}
+  {{- /* A pod reads its environment when it starts: a change must replace the pods. */}}
   {{- $config := include "ai-agent.configData" .root | sha256sum }}
-  {{- $checksums := dict "checksum/config" $config "checksum/secret" (include "ai-agent.secretChecksum" .root) }}
-  {{- merge $checksums (.root.Values.podAnnotations | default dict) (.root.Values.commonAnnotations | default dict) | include "ai-agent.compact" | nindent 2 }}
+  {{- $secret := (include "ai-agent.secretVersions" .root | fromYaml).pods }}
+  {{- /* What says which Secret it is, and secret.revision, but not its content. */}}
+  {{- $external := omit .root.Values.secret.externalSecret "refreshInterval" }}
+  {{- $source := merge (dict "externalSecret" $external) (omit .root.Values.secret "stringData" "detectRotation" "externalSecret") }}
+  {{- $annotations := dict "checksum/config" $config "checksum/secret" $secret "checksum/secret-source" (toJson $source | sha256sum) }}
+  {{- $annotations = merge $annotations (.root.Values.podAnnotations | default dict) (.root.Values.commonAnnotations | default dict) }}
+  {{- range $name, $value := include "ai-agent.evictionAnnotations" . | fromYaml }}
+    {{- if not (hasKey $annotations $name) }}{{ $_ := set $annotations $name $value }}{{ end }}
+  {{- end }}
+  {{- include "ai-agent.compact" $annotations | nindent 2 }}
 labels:
-  {{- /* Not the chart's version: a new chart alone is no reason to replace running pods. */}}
-  {{- $own := dict "app.kubernetes.io/component" .component "version" .root.Values.version }}
-  {{- merge $own (include "ai-agent.instanceLabels" .root | fromYaml) (.root.Values.podLabels | default dict) (.root.Values.commonLabels | default dict) | include "ai-agent.compact" | nindent 2 }}
+  {{- /* Without the version of the chart: a new chart alone must not replace running pods. */}}
+  {{- $labels := dict "app.kubernetes.io/component" .component "version" .root.Values.version }}
+  {{- $labels = merge $labels (include "ai-agent.instanceLabels" .root | fromYaml) }}
+  {{- $labels = merge $labels (.root.Values.podLabels | default dict) (.root.Values.commonLabels | default dict) }}
+  {{- include "ai-agent.compact" $labels | nindent 2 }}
 {{- end }}
 
 {{- define "ai-agent.podSpec" -}}
@@ -20,19 +30,13 @@ labels:
 {{- $server := eq .component "server" -}}
 serviceAccountName: {{ include "ai-agent.serviceAccountName" .root | quote }}
 automountServiceAccountToken: {{ $values.serviceAccount.automount }}
-{{- /* A Service called redis would put REDIS_PORT=tcp://… into the environment. */}}
+{{- /* Otherwise a Service called redis would set REDIS_PORT in the environment. */}}
 enableServiceLinks: false
 restartPolicy: {{ $server | ternary "Always" "Never" }}
 terminationGracePeriodSeconds: {{ include "ai-agent.terminationGracePeriodSeconds" .root }}
 {{- with $values.imagePullSecrets }}
 imagePullSecrets:
   {{- toYaml . | nindent 2 }}
-{{- end }}
-{{- with $values.priorityClassName }}
-priorityClassName: {{ quote . }}
-{{- end }}
-{{- with $values.runtimeClassName }}
-runtimeClassName: {{ quote . }}
 {{- end }}
 {{- with $values.podSecurityContext }}
 securityContext:
@@ -60,22 +64,11 @@ volumes:
   {{- with $values.volumes }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
-{{- with $values.nodeSelector }}
-nodeSelector:
-  {{- include "ai-agent.compact" . | nindent 2 }}
-{{- end }}
-{{- with $values.tolerations }}
-tolerations:
-  {{- toYaml . | nindent 2 }}
-{{- end }}
+{{- include "ai-agent.scheduling" .root }}
 {{- if $server }}
-{{ include "ai-agent.placement" .root }}
+  {{- include "ai-agent.placement" .root }}
 {{- else }}
-{{- with dig "nodeAffinity" nil ($values.affinity | default dict) }}
-affinity:
-  nodeAffinity:
-    {{- toYaml . | nindent 4 }}
-{{- end }}
+  {{- include "ai-agent.nodeAffinity" .root }}
 {{- end }}
 {{- with $values.podSpec }}
 {{ toYaml . }}
@@ -87,27 +80,29 @@ affinity:
 {{- $server := eq .component "server" -}}
 image: {{ include "ai-agent.image" .root | quote }}
 imagePullPolicy: {{ $values.image.pullPolicy }}
-{{- with $values.command }}
+{{- with include (printf "ai-agent.%sLine" .component) . | fromYaml }}
+  {{- if .command }}
 command:
-  {{- toYaml . | nindent 2 }}
-{{- end }}
-{{- if not $server }}
+  {{- toYaml .command | nindent 2 }}
+  {{- end }}
+  {{- if .args }}
 args:
-  {{- .schedule.args | default (list "run" "--task" .schedule.task) | toYaml | nindent 2 }}
-{{- else if $values.args }}
-args:
-  {{- toYaml $values.args | nindent 2 }}
+  {{- toYaml .args | nindent 2 }}
+  {{- end }}
 {{- end }}
 {{- if $server }}
 ports:
   - name: http
     containerPort: {{ $values.containerPort }}
     protocol: TCP
+  {{- with $values.metricsPort }}
+  - name: metrics
+    containerPort: {{ . }}
+    protocol: TCP
+  {{- end }}
 {{- end }}
-{{- with $values.env }}
 env:
-  {{- toYaml . | nindent 2 }}
-{{- end }}
+  {{- include "ai-agent.env" .root | nindent 2 }}
 envFrom:
   - configMapRef:
       name: {{ include "ai-agent.configName" .root | quote }}
@@ -146,33 +141,75 @@ volumeMounts:
   {{- end }}
 {{- end }}
 
-{{/* A volume of the user's called tmp takes the place of the chart's. */}}
+{{/* The command and args of the agent. */}}
+{{- define "ai-agent.serverLine" -}}
+{{- dict "command" .root.Values.command "args" .root.Values.args | toYaml }}
+{{- end }}
+
+{{/*
+The command and args of a schedule. The agent's command usually starts a server, so a schedule that says what to run does not follow it: its
+args are then the whole line, as of an image without an entry point. A schedule that says nothing relies on the contract: run --task TASK.
+*/}}
+{{- define "ai-agent.scheduleLine" -}}
+{{- $command := .root.Values.command }}
+{{- $line := dict "command" $command "args" (list "run" "--task" .schedule.task) }}
+{{- if .schedule.command }}
+  {{- $line = dict "command" .schedule.command "args" .schedule.args }}
+{{- else if .schedule.args }}
+  {{- $line = empty $command | ternary (dict "args" .schedule.args) (dict "command" .schedule.args) }}
+{{- end }}
+{{- toYaml $line }}
+{{- end }}
+
+{{/* A volume called tmp in volumes replaces the chart's. */}}
 {{- define "ai-agent.volumeNames" -}}
 {{- range .Values.volumes }}{{ .name }} {{ end }}
 {{- end }}
 
-{{/* So does a mount of the user's at /tmp. */}}
+{{/* So does a mount at /tmp in volumeMounts. */}}
 {{- define "ai-agent.mountsTmp" -}}
 {{- range .Values.volumeMounts }}{{ if eq (clean .mountPath) "/tmp" }}true{{ end }}{{ end }}
 {{- end }}
 
-{{/* A user's handler takes the place of the default one: a probe has exactly one. */}}
+{{/* A handler in the values replaces the default httpGet: a probe has exactly one. */}}
 {{- define "ai-agent.probes" -}}
 {{- range $probe := list "livenessProbe" "readinessProbe" "startupProbe" }}
-{{- with get $.Values $probe }}
+  {{- with get $.Values $probe }}
+    {{- $replaced := or .exec .tcpSocket .grpc | empty | not }}
 {{ $probe }}:
-  {{- $own := or .exec .tcpSocket .grpc | empty | not }}
-  {{- $own | ternary (omit . "httpGet") . | toYaml | nindent 2 }}
-{{- end }}
+    {{- $replaced | ternary (omit . "httpGet") . | toYaml | nindent 2 }}
+  {{- end }}
 {{- end }}
 {{- end }}
 
-{{/* Where a load balancer asks whether a pod may have traffic. */}}
+{{/* The port that Prometheus scrapes. */}}
+{{- define "ai-agent.metricsPortName" -}}
+{{- empty .Values.metricsPort | ternary "http" "metrics" }}
+{{- end }}
+
+{{/* The path that the health check of a load balancer requests. */}}
 {{- define "ai-agent.readyPath" -}}
 {{- dig "httpGet" "path" "/ready" (.Values.readinessProbe | default dict) }}
 {{- end }}
 
-{{/* Native: it needs neither a shell nor a binary in the image. */}}
+{{/* The port to which it sends the request. */}}
+{{- define "ai-agent.readyPort" -}}
+{{- $port := dig "httpGet" "port" "http" (.Values.readinessProbe | default dict) | toString }}
+{{- get (dict "http" .Values.containerPort "metrics" .Values.metricsPort) $port | default $port | toString }}
+{{- end }}
+
+{{- define "ai-agent.readyScheme" -}}
+{{- dig "httpGet" "scheme" "HTTP" (.Values.readinessProbe | default dict) }}
+{{- end }}
+
+{{/* That port if a load balancer sends the request to it, from outside the node, and it is not one of the agent's two. */}}
+{{- define "ai-agent.readyPortOfLoadBalancer" -}}
+{{- $port := include "ai-agent.readyPort" . }}
+{{- $own := list (toString .Values.containerPort) (toString .Values.metricsPort) }}
+{{- if and (has (include "ai-agent.ingressController" .) (list "alb" "gce")) (not (has $port $own)) }}{{ $port }}{{ end }}
+{{- end }}
+
+{{/* The native sleep action: it needs neither a shell nor a binary in the image. */}}
 {{- define "ai-agent.lifecycle" -}}
 preStop:
   sleep:
@@ -194,7 +231,7 @@ preStop:
 {{- end }}
 {{- end }}
 
-{{/* A SecretProviderClass is read only where a pod mounts it. */}}
+{{/* A SecretProviderClass is read only if a pod mounts it. */}}
 {{- define "ai-agent.secretMounts" -}}
 {{- if or .Values.secret.mountPath .Values.secret.secretProviderClass.provider -}}
 - name: secrets
@@ -203,15 +240,56 @@ preStop:
 {{- end }}
 {{- end }}
 
-{{/* Apart where there is room, together where there is not: never Pending for it. */}}
-{{- define "ai-agent.placement" -}}
-affinity:
-  {{- .Values.affinity | default (include "ai-agent.affinity" . | fromYaml) | toYaml | nindent 2 }}
-topologySpreadConstraints:
-  {{- .Values.topologySpreadConstraints | default (include "ai-agent.spread" . | fromYamlArray) | toYaml | nindent 2 }}
+{{/* On which nodes the agent may run; also for the pods of `helm test`. */}}
+{{- define "ai-agent.scheduling" -}}
+{{- with .Values.priorityClassName }}
+priorityClassName: {{ quote . }}
+{{- end }}
+{{- with .Values.runtimeClassName }}
+runtimeClassName: {{ quote . }}
+{{- end }}
+{{- with .Values.nodeSelector }}
+nodeSelector:
+  {{- include "ai-agent.compact" . | nindent 2 }}
+{{- end }}
+{{- with .Values.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
 {{- end }}
 
+{{/* The part of affinity that applies to pods that do not serve. */}}
+{{- define "ai-agent.nodeAffinity" -}}
+{{- with dig "nodeAffinity" nil (.Values.affinity | default dict) }}
+affinity:
+  nodeAffinity:
+    {{- toYaml . | nindent 4 }}
+{{- end }}
+{{- end }}
+
+{{/* Serving pods prefer different nodes and zones, but none is Pending for lack of one. */}}
+{{- define "ai-agent.placement" -}}
+{{- with include "ai-agent.affinity" . | fromYaml }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- $spread := .Values.topologySpreadConstraints }}
+{{- with kindIs "invalid" $spread | ternary (include "ai-agent.spread" . | fromYamlArray) $spread }}
+topologySpreadConstraints:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{/* The affinity in the values, with the default podAntiAffinity unless it has one or is {}. */}}
 {{- define "ai-agent.affinity" -}}
+{{- $affinity := .Values.affinity }}
+{{- if or (kindIs "invalid" $affinity) (and $affinity (not (hasKey $affinity "podAntiAffinity"))) }}
+  {{- $affinity = merge (include "ai-agent.podAntiAffinity" . | fromYaml) ($affinity | default dict) }}
+{{- end }}
+{{- toYaml $affinity }}
+{{- end }}
+
+{{- define "ai-agent.podAntiAffinity" -}}
 podAntiAffinity:
   preferredDuringSchedulingIgnoredDuringExecution:
     - weight: 100
@@ -222,7 +300,7 @@ podAntiAffinity:
             {{- include "ai-agent.selectorLabels" . | nindent 12 }}
 {{- end }}
 
-{{/* By pod-template-hash, so that a rollout spreads the new pods and not the sum of old and new. */}}
+{{/* Per pod-template-hash, so that a rollout spreads the new pods, not old and new pods together. */}}
 {{- define "ai-agent.spread" -}}
 {{- range list "kubernetes.io/hostname" "topology.kubernetes.io/zone" }}
 - maxSkew: 1

@@ -1,5 +1,5 @@
-// Command coredns is CoreDNS with only the plugins that kubeadm's Corefile
-// uses: a cluster needs no more, and the build takes a quarter of the time.
+// Command coredns is CoreDNS with only the plugins that kubeadm's Corefile uses,
+// which takes a quarter of the time to build.
 package main
 
 import (

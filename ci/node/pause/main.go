@@ -1,5 +1,5 @@
-// Command pause holds a pod's namespaces open: it sleeps until it is told to
-// end and reaps the orphans that a shared process namespace hands to it.
+// Command pause keeps a pod's namespaces open: it sleeps until SIGTERM and reaps
+// the orphans that a shared process namespace gives it.
 package main
 
 import (
@@ -19,8 +19,8 @@ func main() {
 	}
 }
 
-// reap collects every child that has ended: signals merge, so one SIGCHLD may
-// stand for several.
+// reap collects every child that has exited. Signals merge, so one SIGCHLD may
+// stand for several children.
 func reap() {
 	for {
 		if pid, err := syscall.Wait4(-1, nil, syscall.WNOHANG, nil); pid <= 0 || err != nil {

@@ -1,6 +1,6 @@
-// Package llm is a small OpenAI-compatible server: it answers chat completions
-// with words of its own, as many and as fast as it is told. It stands in for a
-// model where none can be paid for or reached.
+// Package llm is a small OpenAI-compatible server. It answers chat completions with
+// a fixed text, in the length and at the speed of its Config. It replaces a real
+// model, which costs money and cannot be reached from everywhere.
 package llm
 
 import (
@@ -11,22 +11,25 @@ import (
 	"time"
 )
 
-// Config says how long and how fast the server answers.
+// Config is the length and speed of answers.
 type Config struct {
-	// AnswerTokens is the length of an answer, one word a token; a request's
-	// own max_tokens shortens it.
+	// AnswerTokens is the length of an answer; each token is a word. max_tokens
+	// of a request shortens it.
 	AnswerTokens int
-	// TokensPerSecond is the speed of an answer; 0 answers at once.
+	// TokensPerSecond is the speed of an answer; 0 sends it at once.
 	TokensPerSecond float64
 }
 
 const filler = "This is the sample model of ai-agent: it counts words instead of thinking, so that a run takes as long as you say."
 
 type request struct {
-	Model               string `json:"model"`
-	Stream              bool   `json:"stream"`
-	MaxTokens           int    `json:"max_tokens"`
-	MaxCompletionTokens int    `json:"max_completion_tokens"`
+	Model         string `json:"model"`
+	Stream        bool   `json:"stream"`
+	StreamOptions struct {
+		IncludeUsage bool `json:"include_usage"`
+	} `json:"stream_options"`
+	MaxTokens           int `json:"max_tokens"`
+	MaxCompletionTokens int `json:"max_completion_tokens"`
 	Messages            []struct {
 		Role    string `json:"role"`
 		Content string `json:"content"`
@@ -60,8 +63,8 @@ type usage struct {
 	TotalTokens      int `json:"total_tokens"`
 }
 
-// Handler serves POST /v1/chat/completions, streamed or whole, GET /v1/models
-// and GET /health.
+// Handler serves POST /v1/chat/completions, streamed or as a whole, GET
+// /v1/models and GET /health.
 func Handler(config Config) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
@@ -91,8 +94,13 @@ func (c Config) complete(w http.ResponseWriter, r *http.Request) {
 		Created: time.Now().Unix(),
 		Model:   req.Model,
 	}
+	prompted := len(strings.Fields(prompt))
+	used := &usage{prompted, len(words), prompted + len(words)}
 	if req.Stream {
-		c.stream(w, r, reply, words, finish)
+		if !req.StreamOptions.IncludeUsage {
+			used = nil
+		}
+		c.stream(w, r, reply, words, finish, used)
 		return
 	}
 	for range words {
@@ -100,23 +108,26 @@ func (c Config) complete(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	prompted := len(strings.Fields(prompt))
 	reply.Object = "chat.completion"
 	reply.Choices = []choice{{Message: &message{"assistant", strings.Join(words, "")}, FinishReason: &finish}}
-	reply.Usage = &usage{prompted, len(words), prompted + len(words)}
+	reply.Usage = used
 	writeJSON(w, http.StatusOK, reply)
 }
 
-// stream sends a chunk for each word, as server-sent events.
-func (c Config) stream(w http.ResponseWriter, r *http.Request, reply completion, words []string, finish string) {
+// stream sends a chunk for each word, as server-sent events, and then one with the
+// usage, if any.
+func (c Config) stream(w http.ResponseWriter, r *http.Request, reply completion, words []string, finish string, used *usage) {
 	w.Header().Set("Content-Type", "text/event-stream")
 	out := http.NewResponseController(w)
 	reply.Object = "chat.completion.chunk"
-	send := func(delta message, finish *string) {
-		reply.Choices = []choice{{Delta: &delta, FinishReason: finish}}
+	chunk := func() {
 		data, _ := json.Marshal(reply)
 		fmt.Fprintf(w, "data: %s\n\n", data)
-		_ = out.Flush() // a client that is gone ends the request's context
+		_ = out.Flush() // fails only if the client has disconnected, which ends the context
+	}
+	send := func(delta message, finish *string) {
+		reply.Choices = []choice{{Delta: &delta, FinishReason: finish}}
+		chunk()
 	}
 	send(message{Role: "assistant"}, nil)
 	for _, word := range words {
@@ -126,10 +137,14 @@ func (c Config) stream(w http.ResponseWriter, r *http.Request, reply completion,
 		send(message{Content: word}, nil)
 	}
 	send(message{}, &finish)
+	if used != nil {
+		reply.Choices, reply.Usage = []choice{}, used
+		chunk()
+	}
 	fmt.Fprint(w, "data: [DONE]\n\n")
 }
 
-// answer returns the words of the answer and why it ends there.
+// answer returns the words of the answer and its finish reason.
 func (c Config) answer(prompt string, limit int) (words []string, finish string) {
 	length, finish := c.AnswerTokens, "stop"
 	if limit > 0 && limit < length {
@@ -146,7 +161,7 @@ func (c Config) answer(prompt string, limit int) (words []string, finish string)
 	return words, finish
 }
 
-// pause waits for one token's time and reports whether the client is still there.
+// pause waits for the duration of one token and reports whether the client is still connected.
 func (c Config) pause(r *http.Request) bool {
 	if c.TokensPerSecond <= 0 {
 		return r.Context().Err() == nil

@@ -10,8 +10,8 @@ import (
 	"example.com/ai-agent/test/internal/repo"
 )
 
-// BenchmarkRender renders the chart with the helm command and in process, in
-// turns, and reports what each takes and how many times longer the command is.
+// BenchmarkRender renders the chart with the helm command and in process, in turns. It
+// reports the time of each, and how many times longer the command takes.
 func BenchmarkRender(b *testing.B) {
 	require.NoError(b, repo.UseTools("helm"))
 	c, err := Load(Dir())
@@ -29,5 +29,5 @@ func BenchmarkRender(b *testing.B) {
 	b.ReportMetric(float64(command.Milliseconds())/float64(b.N), "ms/helm")
 	b.ReportMetric(float64(inProcess.Milliseconds())/float64(b.N), "ms/in-process")
 	b.ReportMetric(float64(command)/float64(inProcess), "times-faster")
-	b.ReportMetric(0, "ns/op") // the sum of both says nothing
+	b.ReportMetric(0, "ns/op") // the sum of both has no meaning
 }

@@ -1,19 +1,16 @@
-// Package chart renders a Helm chart in process, as the helm command does, and
-// reads what came out, strictly: an unknown field, a wrong kind or a key given
-// twice is an error.
+// Package chart renders a Helm chart in process, as the helm command does, returns
+// what the chart's own rules find in its values, and decodes manifests strictly: an
+// unknown field, a wrong kind or a duplicate key is an error.
 package chart
 
 import (
-	"bytes"
 	"cmp"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"slices"
 	"strings"
 
-	"github.com/santhosh-tekuri/jsonschema/v6"
 	"helm.sh/helm/v3/pkg/action"
 	"helm.sh/helm/v3/pkg/chart"
 	"helm.sh/helm/v3/pkg/chart/loader"
@@ -25,57 +22,41 @@ import (
 	"helm.sh/helm/v3/pkg/storage/driver"
 
 	"example.com/ai-agent/test/internal/repo"
+	"example.com/ai-agent/test/internal/schema"
+	"example.com/ai-agent/test/schemas"
 )
 
-// KubeVersion is the version of Kubernetes that a render is for unless it says
-// another: the one that bin/helm takes too.
-const KubeVersion = "v1.37.0"
+// Name is that of the chart of this repository.
+const Name = "ai-agent"
 
-// MonitoringAPIs are those of the Prometheus operator, without which the chart
-// makes no monitor and no alert.
-var MonitoringAPIs = []string{
-	"monitoring.coreos.com/v1/PodMonitor",
-	"monitoring.coreos.com/v1/PrometheusRule",
-	"monitoring.coreos.com/v1/ServiceMonitor",
-}
+// KubeVersion is the version of Kubernetes for which a chart is rendered by
+// default: the latest that has schemas. bin/helm has the same.
+var KubeVersion = "v" + schemas.Minor(slices.Max(schemas.KubernetesVersions())) + ".0"
 
-// DirVariable names the environment variable that puts another folder in the
-// place of charts/ai-agent, such as a mutated copy.
+// DirVariable names the environment variable that replaces charts/ai-agent by
+// another folder, such as a mutated copy.
 const DirVariable = "CHART_DIR"
 
 // Dir returns the folder of the chart ai-agent.
-func Dir() string { return cmp.Or(os.Getenv(DirVariable), repo.Path("charts", "ai-agent")) }
+func Dir() string { return cmp.Or(os.Getenv(DirVariable), repo.Path("charts", Name)) }
 
-// Values are single values as `helm --set-json` takes them: a dotted path and JSON.
-type Values map[string]string
-
-// With returns a copy in which one more value is set.
-func (v Values) With(path, json string) Values { return v.And(Values{path: json}) }
-
-// And returns a copy in which further values are set, over these.
-func (v Values) And(further Values) Values {
-	all := maps.Clone(v)
-	if all == nil {
-		all = Values{}
-	}
-	maps.Copy(all, further)
-	return all
-}
-
-// Options are what a render can be told. The zero value renders the chart's own
+// Options are what a render depends on. The zero value renders the chart's own
 // values.
 type Options struct {
-	Files       []string // of values; later ones win
-	Set         Values   // over the files
-	KubeVersion string   // the constant KubeVersion if empty
-	APIVersions []string // that the cluster has beyond Kubernetes' own
+	Files       []string // of values; later files take precedence
+	Read        Map      // the content of further files, which take precedence over Files
+	Set         Values   // these take precedence over all files
+	Release     string   // its name; if empty, ai-agent
+	KubeVersion string   // if empty, the variable KubeVersion
+	APIVersions []string // that the cluster has in addition to Kubernetes' own
 }
 
-// Chart is a chart that was read once, to be rendered many times, also at the
-// same time.
+// Chart is a chart that was read once. It can be rendered many times, also
+// concurrently.
 type Chart struct {
-	files  []*loader.BufferedFile
-	schema *jsonschema.Schema // nil where helm must look itself
+	path    string
+	files   []*loader.BufferedFile
+	schemas map[string]*schema.Schema // by their text; those of subcharts too
 }
 
 // Load reads a chart's folder or its packaged archive.
@@ -84,80 +65,60 @@ func Load(path string) (*Chart, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Chart{}
+	c := &Chart{path, buffered(loaded), map[string]*schema.Schema{}}
+	return c, c.compile(loaded)
+}
+
+// buffered returns a chart's files, from which it can be loaded again.
+func buffered(loaded *chart.Chart) []*loader.BufferedFile {
+	var files []*loader.BufferedFile
 	for _, file := range loaded.Raw {
-		c.files = append(c.files, &loader.BufferedFile{Name: file.Name, Data: file.Data})
+		files = append(files, &loader.BufferedFile{Name: file.Name, Data: file.Data})
 	}
-	if loaded.Schema == nil || len(loaded.Dependencies()) > 0 {
-		return c, nil
-	}
-	c.schema, err = compile(loaded.Schema)
-	return c, err
+	return files
 }
 
-func compile(schema []byte) (*jsonschema.Schema, error) {
-	parsed, err := jsonschema.UnmarshalJSON(bytes.NewReader(schema))
-	if err != nil {
-		return nil, fmt.Errorf("values.schema.json: %w", err)
-	}
-	compiler := jsonschema.NewCompiler()
-	if err := compiler.AddResource(schemaURL, parsed); err != nil {
-		return nil, err
-	}
-	return compiler.Compile(schemaURL)
-}
+// load returns a new copy of the chart: a render changes the one that it is given.
+func (c *Chart) load() (*chart.Chart, error) { return loader.LoadFiles(c.files) }
 
-// schemaURL is what helm calls a chart's schema.
-const schemaURL = "file:///values.schema.json"
-
-// violation says in helm's words how values break the chart's schema. Helm would
-// compile it for each render, which takes as long as the render itself.
-func (c *Chart) violation(loaded *chart.Chart, given map[string]any) error {
-	merged, err := chartutil.CoalesceValues(loaded, given)
-	if err != nil {
-		return err
-	}
-	if err := c.schema.Validate(merged.AsMap()); err != nil {
-		what := strings.TrimPrefix(err.Error(), "jsonschema validation failed with '"+schemaURL+"#'\n")
-		return fmt.Errorf("values don't meet the specifications of the schema(s) in the following chart(s):\n%s:\n%s", loaded.Name(), what)
-	}
-	return nil
-}
-
-// Metadata returns what Chart.yaml says.
+// Metadata returns the content of Chart.yaml.
 func (c *Chart) Metadata() (*chart.Metadata, error) {
-	loaded, err := loader.LoadFiles(c.files)
+	loaded, err := c.load()
 	if err != nil {
 		return nil, err
 	}
 	return loaded.Metadata, nil
 }
 
-// Defaults returns what values.yaml says.
-func (c *Chart) Defaults() (map[string]any, error) {
-	loaded, err := loader.LoadFiles(c.files)
+// Defaults returns the content of values.yaml.
+func (c *Chart) Defaults() (Map, error) {
+	loaded, err := c.load()
 	if err != nil {
 		return nil, err
 	}
 	return loaded.Values, nil
 }
 
-// Render returns the manifest of the release ai-agent in the namespace default,
-// byte for byte as `helm template` prints it. The error is helm's.
+// Render returns the manifest of a release in the namespace default, byte for byte
+// as `helm template` prints it. Errors have Helm's text.
 func (c *Chart) Render(options Options) (string, error) {
 	rendered, err := c.release(options)
 	if err != nil {
 		return "", err
 	}
+	return text(rendered), nil
+}
+
+func text(rendered *release.Release) string {
 	var manifest strings.Builder
 	fmt.Fprintln(&manifest, strings.TrimSpace(rendered.Manifest))
 	for _, hook := range rendered.Hooks {
 		fmt.Fprintf(&manifest, "---\n# Source: %s\n%s\n", hook.Path, hook.Manifest)
 	}
-	return manifest.String(), nil
+	return manifest.String()
 }
 
-// Notes returns what NOTES.txt says of the release that Render makes.
+// Notes returns the text of NOTES.txt for the release that Render returns.
 func (c *Chart) Notes(options Options) (string, error) {
 	rendered, err := c.release(options)
 	if err != nil {
@@ -171,11 +132,21 @@ func (c *Chart) release(options Options) (*release.Release, error) {
 	if err != nil {
 		return nil, err
 	}
-	kube, err := chartutil.ParseKubeVersion(cmp.Or(options.KubeVersion, KubeVersion))
+	loaded, err := c.valid(given)
 	if err != nil {
 		return nil, err
 	}
-	loaded, err := loader.LoadFiles(c.files) // anew: a render changes the chart it is given
+	if len(loaded.Dependencies()) > 0 {
+		if loaded, err = c.load(); err != nil { // Helm resolves the dependencies itself
+			return nil, err
+		}
+	}
+	return releaseOf(loaded, given, options)
+}
+
+// releaseOf renders a loaded chart, and does not evaluate its schema.
+func releaseOf(loaded *chart.Chart, given Map, options Options) (*release.Release, error) {
+	kube, err := options.kubeVersion()
 	if err != nil {
 		return nil, err
 	}
@@ -184,22 +155,21 @@ func (c *Chart) release(options Options) (*release.Release, error) {
 		Releases:   storage.Init(driver.NewMemory()),
 		Log:        func(string, ...any) {},
 	})
-	if c.schema != nil {
-		if err := c.violation(loaded, given); err != nil {
-			return nil, err
-		}
-		install.SkipSchemaValidation = true
-	}
+	install.SkipSchemaValidation = true // Helm would compile each schema again, which takes as long as the render
 	install.DryRun, install.ClientOnly, install.Replace = true, true, true
-	install.ReleaseName, install.Namespace = "ai-agent", "default"
+	install.ReleaseName, install.Namespace = cmp.Or(options.Release, Name), "default"
 	install.KubeVersion, install.APIVersions = kube, options.APIVersions
 	return install.Run(loaded, given)
 }
 
-func (o Options) values() (map[string]any, error) {
-	merged := values.Options{ValueFiles: o.Files}
-	for _, path := range slices.Sorted(maps.Keys(o.Set)) {
-		merged.JSONValues = append(merged.JSONValues, path+"="+o.Set[path])
+func (o Options) values() (Map, error) {
+	merged, err := (&values.Options{ValueFiles: o.Files}).MergeValues(nil)
+	if err != nil {
+		return nil, err
 	}
-	return merged.MergeValues(nil)
+	return o.Set.over(Merge(merged, o.Read))
+}
+
+func (o Options) kubeVersion() (*chartutil.KubeVersion, error) {
+	return chartutil.ParseKubeVersion(cmp.Or(o.KubeVersion, KubeVersion))
 }

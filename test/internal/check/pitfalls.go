@@ -1,191 +1,161 @@
 package check
 
 import (
+	"context"
 	"fmt"
-	"maps"
-	"regexp"
-	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
-	corev1 "k8s.io/api/core/v1"
-	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/yaml"
 
 	"example.com/ai-agent/test/internal/chart"
+	"example.com/ai-agent/test/internal/finding"
 )
 
-// longRun is the seed's least timeout of a proxy and its least scale-down window.
+// longRun is the specification's shortest timeout of a proxy and its shortest
+// scale-down window.
 const longRun = 300 * time.Second
 
-// runOf returns how long a run may take: what the chart tells the agent, or else
-// the seed's.
+// runOf returns how long a run may take: the time that the chart tells the agent,
+// or that of the specification.
 func runOf(objects chart.Objects) time.Duration {
-	for _, config := range chart.All[*corev1.ConfigMap](objects) {
-		if seconds, err := strconv.Atoi(config.Data["MAX_RUN_SECONDS"]); err == nil {
-			return time.Duration(seconds) * time.Second
+	for _, c := range containers(objects) {
+		for _, variable := range c.Env {
+			if seconds, err := strconv.Atoi(variable.Value); err == nil && variable.Name == "MAX_RUN_SECONDS" {
+				return time.Duration(seconds) * time.Second
+			}
 		}
 	}
 	return longRun
 }
 
-// pitfalls are the rows of the seed's table "Common pitfalls", one check each.
-func pitfalls() []Check {
-	row := func(id string, severity Severity, title string, run func(chart.Objects) []Finding) Check {
-		return seedRow("pitfall-"+id, severity, title, "the seed, Common pitfalls", run)
+// pitfalls are the rows of the specification's table "Common pitfalls", a check
+// for each. Two read tables of the chart.
+func pitfalls(c *chart.Chart) ([]Check, error) {
+	timeouts, err := fromFile(c, timeoutsFile, func(formats map[string]timeoutFormat) (rowRun, error) {
+		return shortTimeouts(formats), nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	credentials, err := fromFile(c, credentialsFile, func(patterns credentialPatterns) (rowRun, error) {
+		return secretsInPlainText(patterns)
+	})
+	if err != nil {
+		return nil, err
+	}
+	row := func(id string, severity finding.Severity, title string, run rowRun) Check {
+		return newRow("pitfall-"+id, severity, title, "common pitfalls of agents", run)
 	}
 	return []Check{
-		row("memory-limit", Warning, "an agent's memory limit is no less than the smallest of the seed's", memoryLimit),
-		row("readiness", Error, "readiness asks for more than liveness, so that a lost dependency takes a pod out", readiness),
-		row("latest-tag", Error, "no image is latest", latestTag),
-		row("short-timeouts", Error, "proxies in front wait as long as a run may take", shortTimeouts),
-		row("scale-down-window", Error, "an autoscaler looks back 300 s or more before it takes a pod away", scaleDownWindow),
-		row("secrets-in-configmaps", Error, "no ConfigMap holds a credential", secretsInConfigMaps),
+		row("memory-limit", finding.Warning, "an agent has a memory limit of at least 1Gi", memoryLimit),
+		row("readiness", finding.Error, "readiness and liveness check different things, so that a lost dependency makes a pod unready", readiness),
+		row("latest-tag", finding.Error, "no image has the tag latest", latestTag).with("image-tag-latest", "sidecar-image-tag", "helm-test-image-latest"),
+		row("short-timeouts", finding.Error, "proxies and load balancers wait as long as a run may take", timeouts),
+		row("scale-down-window", finding.Error, "an autoscaler waits at least 300 s before it removes a pod", scaleDownWindow),
+		row("secrets-in-configmaps", finding.Error, "no ConfigMap, command, environment, annotation or label has a credential", credentials).
+			with("config-credential", "credential-in-plain-text"),
+	}, nil
+}
+
+// rowRun is the part of a check that differs between the rows of a table.
+type rowRun func(chart.Objects) []finding.Finding
+
+func newRow(id string, severity finding.Severity, title, source string, run rowRun) Check {
+	return Check{
+		Rule: finding.Rule{ID: id, Title: title, Source: source, Severity: severity},
+		run:  func(_ context.Context, subject Subject) ([]finding.Finding, error) { return run(subject.Objects), nil },
 	}
 }
 
-func memoryLimit(objects chart.Objects) []Finding {
+// with returns the check with its twins among the rules of the chart.
+func (c Check) with(twins ...string) Check {
+	c.twins = twins
+	return c
+}
+
+// fromFile makes a check of a table in the chart. In a chart that has no such file,
+// or an older form of it, the check says so.
+func fromFile[T any](c *chart.Chart, file string, run func(T) (rowRun, error)) (rowRun, error) {
+	text := c.File(file)
+	if text == nil {
+		return unread(fmt.Sprintf("this version of the chart does not have %s", file)), nil
+	}
+	var table T
+	if err := yaml.UnmarshalStrict(text, &table); err != nil {
+		return unread(fmt.Sprintf("this version of the chart has another form of %s", file)), nil
+	}
+	made, err := run(table)
+	if err != nil {
+		return nil, fmt.Errorf("%s of the chart: %w", file, err)
+	}
+	return made, nil
+}
+
+// unread makes a check that says why it could not be made.
+func unread(why string) rowRun {
+	return func(chart.Objects) []finding.Finding {
+		return []finding.Finding{{
+			Severity: finding.Info, Problem: "Not checked: " + why + ".",
+			Fix: "Use the validate command of the same version as the chart.",
+		}}
+	}
+}
+
+func memoryLimit(objects chart.Objects) []finding.Finding {
 	least := resource.MustParse("1Gi") // of an agent that only calls APIs
-	var found []Finding
+	var found []finding.Finding
 	for _, c := range containers(objects) {
 		limit := c.Resources.Limits.Memory()
 		if c.isAgent() && !limit.IsZero() && limit.Cmp(least) < 0 {
-			found = append(found, c.finding("resources.limits.memory", fmt.Sprintf("%s is little for an agent's context: it will be OOMKilled", limit),
-				"Profile it with `kubectl top pods` under load, or leave resources.limits.memory to agent.type."))
+			found = append(found, c.finding(finding.Path{"resources", "limits", "memory"},
+				fmt.Sprintf("has a memory limit of %s, which is too small for an agent's context: it would be OOMKilled.", limit),
+				"Measure with `kubectl top pods` under load, or remove resources.limits.memory: agent.type sets it."))
 		}
 	}
 	return found
 }
 
-func readiness(objects chart.Objects) []Finding {
-	var found []Finding
+func readiness(objects chart.Objects) []finding.Finding {
+	var found []finding.Finding
 	for _, c := range containers(objects) {
 		if !c.isAgent() || c.ReadinessProbe == nil || c.LivenessProbe == nil {
 			continue
 		}
 		ready, alive := c.ReadinessProbe.HTTPGet, c.LivenessProbe.HTTPGet
 		if ready != nil && alive != nil && ready.Path == alive.Path && ready.Port == alive.Port {
-			found = append(found, c.finding("readinessProbe.httpGet.path", fmt.Sprintf("%s is what liveness asks too: a lost dependency restarts the pod, or stays unseen", ready.Path),
-				"Ask /ready for dependencies in readinessProbe, and /health for the process in livenessProbe."))
+			found = append(found, c.finding(finding.Path{"readinessProbe", "httpGet", "path"},
+				fmt.Sprintf("has %s for both readiness and liveness: a lost dependency restarts the pod, or is not noticed.", ready.Path),
+				"Check dependencies in readinessProbe (/ready) and the process in livenessProbe (/health)."))
 		}
 	}
 	return found
 }
 
-func latestTag(objects chart.Objects) []Finding {
-	var found []Finding
+func latestTag(objects chart.Objects) []finding.Finding {
+	var found []finding.Finding
 	for _, c := range containers(objects) {
 		if tag, digest := imageVersion(c.Image); tag == "latest" && !digest {
-			found = append(found, c.finding("image", "latest changes without a release, and no rollback brings the old one back",
-				"Set image.tag to a version; of a container of your own, its image."))
+			found = append(found, c.finding(finding.Path{"image"},
+				"has an image with the tag latest, which changes without a release; a rollback cannot restore the previous one.",
+				"Set image.tag to a version. For an additional container, set its image."))
 		}
 	}
 	return found
 }
 
-// timeoutAnnotations hold how long a controller waits, each with its unit where
-// a number has none.
-var timeoutAnnotations = map[string]string{
-	"nginx.ingress.kubernetes.io/proxy-read-timeout": "s",
-	"nginx.ingress.kubernetes.io/proxy-send-timeout": "s",
-	"haproxy.org/timeout-server":                     "ms",
-	"haproxy-ingress.github.io/timeout-server":       "ms",
-}
-
-func shortTimeouts(objects chart.Objects) []Finding {
-	var found []Finding
-	for _, ingress := range chart.All[*networkingv1.Ingress](objects) {
-		for _, key := range slices.Sorted(maps.Keys(timeoutAnnotations)) {
-			value, ok := ingress.Annotations[key]
-			if !ok {
-				continue
-			}
-			if finding := shortTimeout(value, timeoutAnnotations[key], runOf(objects)); finding != nil {
-				finding.Object, finding.Field = name(ingress), "metadata.annotations."+key
-				finding.Fix = "Set agent.maxRunSeconds and leave the annotation to the chart."
-				found = append(found, *finding)
-			}
-		}
-	}
-	for _, route := range chart.All[*unstructured.Unstructured](objects) {
-		if route.GetKind() == "HTTPRoute" {
-			found = append(found, shortRoute(route, runOf(objects))...)
-		}
-	}
-	return found
-}
-
-func shortRoute(route *unstructured.Unstructured, run time.Duration) []Finding {
-	var found []Finding
-	rules, _, _ := unstructured.NestedSlice(route.Object, "spec", "rules") // the schema has the types
-	for i, rule := range rules {
-		timeouts, _, _ := unstructured.NestedStringMap(rule.(map[string]any), "timeouts")
-		for _, key := range slices.Sorted(maps.Keys(timeouts)) {
-			if finding := shortTimeout(timeouts[key], "s", run); finding != nil && timeouts[key] != "0s" {
-				finding.Object, finding.Field = name(route), fmt.Sprintf("spec.rules[%d].timeouts.%s", i, key)
-				finding.Fix = "Set agent.maxRunSeconds and leave httpRoute.timeouts to the chart."
-				found = append(found, *finding)
-			}
-		}
-	}
-	return found
-}
-
-// shortTimeout returns what is wrong with a timeout, or nil.
-func shortTimeout(value, unit string, run time.Duration) *Finding {
-	duration := value
-	if days, err := strconv.Atoi(strings.TrimSuffix(value, "d")); err == nil && strings.HasSuffix(value, "d") {
-		duration = fmt.Sprint(24*days, "h") // HAProxy's
-	}
-	if _, err := strconv.Atoi(value); err == nil {
-		duration += unit
-	}
-	timeout, err := time.ParseDuration(duration)
-	if err != nil {
-		return &Finding{Problem: fmt.Sprintf("%q is no duration", value)}
-	}
-	if timeout < run {
-		return &Finding{Problem: fmt.Sprintf("%s cuts runs, which may take %s", value, run)}
-	}
-	return nil
-}
-
-func scaleDownWindow(objects chart.Objects) []Finding {
-	var found []Finding
+func scaleDownWindow(objects chart.Objects) []finding.Finding {
+	var found []finding.Finding
 	for _, hpa := range chart.All[*autoscalingv2.HorizontalPodAutoscaler](objects) {
-		window := scaleDown(hpa).StabilizationWindowSeconds // unset, it is 300
+		window := scaleDown(hpa).StabilizationWindowSeconds // the default is 300
 		if window != nil && time.Duration(*window)*time.Second < longRun {
-			found = append(found, Finding{
-				Object: name(hpa), Field: "spec.behavior.scaleDown.stabilizationWindowSeconds",
-				Problem: fmt.Sprintf("%d s is less than a run takes: a lull takes pods away that the next minute needs", *window),
-				Fix:     "Leave autoscaling.behavior.scaleDown.stabilizationWindowSeconds to the chart, or set 300 or more.",
+			found = append(found, finding.Finding{
+				Object: name(hpa), Path: finding.Path{"spec", "behavior", "scaleDown", "stabilizationWindowSeconds"},
+				Problem: fmt.Sprintf("The window of %d s is shorter than a run: every lull removes pods that the next minute needs.", *window),
+				Fix:     "Remove autoscaling.behavior.scaleDown.stabilizationWindowSeconds, or set at least 300.",
 			})
-		}
-	}
-	return found
-}
-
-var (
-	// The guard's, but line by line: a ConfigMap may hold whole files.
-	credentialName  = regexp.MustCompile(`(?i)(^|_)(KEY|TOKEN|SECRET|PASS|PASSWORD|PASSWD|CREDENTIALS?)$`)
-	credentialValue = regexp.MustCompile(`(?m)(^|=)(sk|lsv2|gh[opsu]|github_pat|glpat|hf|xox[abp])[-_]|(^|=)(AKIA|AIza)[0-9A-Za-z]|://[^/@:\s]*:[^/@\s]+@|[?&](password|token|key)=|-----BEGIN .*PRIVATE KEY`)
-)
-
-func secretsInConfigMaps(objects chart.Objects) []Finding {
-	var found []Finding
-	for _, config := range chart.All[*corev1.ConfigMap](objects) {
-		for _, key := range slices.Sorted(maps.Keys(config.Data)) {
-			value := config.Data[key]
-			if strings.TrimSpace(value) != "" && (credentialName.MatchString(key) || credentialValue.MatchString(value)) {
-				found = append(found, Finding{
-					Object: name(config), Field: "data." + key,
-					Problem: "it looks like a credential, and whoever may read the namespace reads it",
-					Fix:     "Move it to a Secret and name that in secret.existingSecret.",
-				})
-			}
 		}
 	}
 	return found

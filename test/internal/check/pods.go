@@ -1,59 +1,87 @@
 package check
 
 import (
-	"fmt"
+	"errors"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
-	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"example.com/ai-agent/test/internal/chart"
+	"example.com/ai-agent/test/internal/finding"
 )
 
-// pod is the pod that an object makes.
+// pod is the pod that an object creates.
 type pod struct {
-	object string // Kind/name
-	field  string // where its spec lies
+	object string       // Kind/name
+	path   finding.Path // of its spec in the object
 	owner  runtime.Object
 	meta   metav1.ObjectMeta
 	spec   corev1.PodSpec
 }
 
-// pods returns the pods that the objects make.
+// pods returns the pods that the objects create. Any object may hold a pod: those of
+// Kubernetes, and custom resources such as an Argo Rollout.
 func pods(objects chart.Objects) []pod {
 	var found []pod
 	for _, object := range objects {
-		p := pod{object: name(object), owner: object}
-		switch typed := object.(type) {
-		case *corev1.Pod:
-			p.field, p.meta, p.spec = "spec", typed.ObjectMeta, typed.Spec
-		case *appsv1.Deployment:
-			p.field, p.meta, p.spec = "spec.template.spec", typed.Spec.Template.ObjectMeta, typed.Spec.Template.Spec
-		case *appsv1.StatefulSet:
-			p.field, p.meta, p.spec = "spec.template.spec", typed.Spec.Template.ObjectMeta, typed.Spec.Template.Spec
-		case *appsv1.DaemonSet:
-			p.field, p.meta, p.spec = "spec.template.spec", typed.Spec.Template.ObjectMeta, typed.Spec.Template.Spec
-		case *batchv1.Job:
-			p.field, p.meta, p.spec = "spec.template.spec", typed.Spec.Template.ObjectMeta, typed.Spec.Template.Spec
-		case *batchv1.CronJob:
-			template := typed.Spec.JobTemplate.Spec.Template
-			p.field, p.meta, p.spec = "spec.jobTemplate.spec.template.spec", template.ObjectMeta, template.Spec
-		default:
-			continue
+		fields, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
+		if err != nil {
+			continue // not an object of the API
 		}
-		found = append(found, p)
+		for _, inner := range podsIn(fields, nil, object.GetObjectKind().GroupVersionKind().Kind == "Pod") {
+			inner.object, inner.owner = name(object), object
+			found = append(found, inner)
+		}
 	}
 	return found
+}
+
+// podsIn returns the pods in a part of an object. A pod is a mapping with metadata and
+// a spec of containers, under a key such as template or podTemplate: containers
+// elsewhere may be patches, as in a Prometheus.
+func podsIn(part any, at finding.Path, isTemplate bool) []pod {
+	var found []pod
+	switch typed := part.(type) {
+	case chart.Map:
+		if p, ok := newPod(typed, at); ok && isTemplate {
+			return []pod{p}
+		}
+		for _, key := range slices.Sorted(maps.Keys(typed)) {
+			found = append(found, podsIn(typed[key], at.With(key), strings.HasSuffix(strings.ToLower(key), "template"))...)
+		}
+	case chart.List:
+		for i, item := range typed {
+			found = append(found, podsIn(item, at.With(strconv.Itoa(i)), false)...)
+		}
+	}
+	return found
+}
+
+func newPod(fields chart.Map, at finding.Path) (pod, bool) {
+	spec, _ := fields["spec"].(chart.Map)
+	if _, isList := spec["containers"].(chart.List); !isList {
+		return pod{}, false
+	}
+	template := corev1.PodTemplateSpec{}
+	metadata, _ := fields["metadata"].(chart.Map) // the time in it may be null
+	err := errors.Join(
+		runtime.DefaultUnstructuredConverter.FromUnstructured(spec, &template.Spec),
+		runtime.DefaultUnstructuredConverter.FromUnstructured(metadata, &template.ObjectMeta))
+	return pod{path: at.With("spec"), meta: template.ObjectMeta, spec: template.Spec}, err == nil
 }
 
 // container is one container of a pod.
 type container struct {
 	corev1.Container
 	pod  pod
-	path string // where it lies in the object
+	path finding.Path // in the object
 }
 
 // containers returns the containers of every pod, init containers first.
@@ -61,26 +89,30 @@ func containers(objects chart.Objects) []container {
 	var found []container
 	for _, pod := range pods(objects) {
 		for i, c := range pod.spec.InitContainers {
-			found = append(found, container{c, pod, fmt.Sprintf("%s.initContainers[%d]", pod.field, i)})
+			found = append(found, container{c, pod, pod.path.With("initContainers", strconv.Itoa(i))})
 		}
 		for i, c := range pod.spec.Containers {
-			found = append(found, container{c, pod, fmt.Sprintf("%s.containers[%d]", pod.field, i)})
+			found = append(found, container{c, pod, pod.path.With("containers", strconv.Itoa(i))})
 		}
 	}
 	return found
 }
 
-// serves reports whether the container is a Deployment's and listens on a port.
+// serves reports whether the container is part of a Deployment and listens on a port.
 func (c container) serves() bool {
 	_, serves := c.pod.owner.(*appsv1.Deployment)
 	return serves && len(c.Ports) > 0
 }
 
-// isAgent reports whether the container is the one that the chart makes.
-func (c container) isAgent() bool { return c.serves() && c.Name == "agent" }
+// agentName is the name of the chart's own container.
+const agentName = "agent"
 
-func (c container) finding(field, problem, fix string) Finding {
-	return Finding{Object: c.pod.object, Field: c.path + "." + field, Problem: "container " + c.Name + ": " + problem, Fix: fix}
+// isAgent reports whether the container is the chart's own.
+func (c container) isAgent() bool { return c.serves() && c.Name == agentName }
+
+// finding returns a finding of a field, with a problem that continues "Container X".
+func (c container) finding(field finding.Path, problem, fix string) finding.Finding {
+	return finding.Finding{Object: c.pod.object, Path: c.path.With(field...), Problem: "Container " + c.Name + " " + problem, Fix: fix}
 }
 
 // name returns an object's Kind/name.

@@ -6,32 +6,34 @@ import (
 
 	"k8s.io/pod-security-admission/api"
 	"k8s.io/pod-security-admission/policy"
+
+	"example.com/ai-agent/test/internal/finding"
 )
 
-// podSecurity evaluates every pod as a namespace that enforces "restricted" does.
+// podSecurity evaluates every pod as a namespace with "restricted" enforced does.
 func podSecurity() Check {
 	return Check{
-		ID:       "pod-security",
-		Title:    `pods are admitted where Pod Security "restricted" is enforced`,
-		Source:   "k8s.io/pod-security-admission",
-		Severity: Error,
-		run: func(_ context.Context, subject Subject) ([]Finding, error) {
+		Rule: finding.Rule{
+			ID: "pod-security", Title: `namespaces that enforce Pod Security "restricted" admit the pods`,
+			Source: "k8s.io/pod-security-admission", Severity: finding.Error,
+		},
+		run: func(_ context.Context, subject Subject) ([]finding.Finding, error) {
 			evaluator, err := policy.NewEvaluator(policy.DefaultChecks(), nil)
 			if err != nil {
 				return nil, err
 			}
 			restricted := api.LevelVersion{Level: api.LevelRestricted, Version: api.LatestVersion()}
-			var found []Finding
+			var found []finding.Finding
 			for _, pod := range pods(subject.Objects) {
 				for _, result := range evaluator.EvaluatePod(restricted, &pod.meta, &pod.spec) {
 					if result.Allowed {
 						continue
 					}
-					found = append(found, Finding{
+					found = append(found, finding.Finding{
 						Object:  pod.object,
-						Field:   pod.field,
-						Problem: fmt.Sprintf("%s: %s", result.ForbiddenReason, result.ForbiddenDetail),
-						Fix:     "Set podSecurityContext and securityContext, or those of your own containers, as Pod Security wants them.",
+						Path:    pod.path,
+						Problem: fmt.Sprintf("Pod Security \"restricted\" refuses this pod: %s: %s.", result.ForbiddenReason, result.ForbiddenDetail),
+						Fix:     "Remove what you changed in podSecurityContext and securityContext, or set securityContext in your containers.",
 					})
 				}
 			}

@@ -1,7 +1,6 @@
 package check
 
 import (
-	"context"
 	"fmt"
 	"strings"
 
@@ -14,32 +13,27 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"example.com/ai-agent/test/internal/chart"
+	"example.com/ai-agent/test/internal/finding"
 )
 
-// practices are the rows of the seed's table "Best practices", one check each.
+// practices are the rows of the specification's table "Best practices", a check
+// for each.
 func practices() []Check {
-	row := func(id string, severity Severity, title string, run func(chart.Objects) []Finding) Check {
-		return seedRow("practice-"+id, severity, title, "the seed, Best practices", run)
+	row := func(id string, severity finding.Severity, title string, run rowRun) Check {
+		return newRow("practice-"+id, severity, title, "best practices for agents", run)
 	}
 	return []Check{
-		row("requests-and-limits", Error, "every container has requests and limits of CPU and memory", requestsAndLimits),
-		row("three-probes", Error, "every serving container has startup, liveness and readiness probes", threeProbes),
-		row("slow-scale-down", Error, "an autoscaler takes few pods away at a time", slowScaleDown),
-		row("env-from", Warning, "the environment comes whole from a ConfigMap and a Secret", envFrom),
-		row("pinned-image", Error, "every image has a tag or a digest", pinnedImage),
-		row("disruption-budget", Warning, "every Deployment of several pods has a disruption budget", disruptionBudget),
+		row("requests-and-limits", finding.Error, "every container has requests and limits for CPU and memory", requestsAndLimits),
+		row("three-probes", finding.Error, "every serving container has startup, liveness and readiness probes", threeProbes),
+		row("slow-scale-down", finding.Error, "an autoscaler removes few pods at a time", slowScaleDown),
+		row("env-from", finding.Warning, "a ConfigMap and a Secret provide the environment as a whole", envFrom),
+		row("pinned-image", finding.Error, "every image has a tag or a digest", pinnedImage).with("sidecar-image-tag"),
+		row("disruption-budget", finding.Warning, "every Deployment of several pods has a PodDisruptionBudget", disruptionBudget),
 	}
 }
 
-func seedRow(id string, severity Severity, title, source string, run func(chart.Objects) []Finding) Check {
-	return Check{
-		ID: id, Title: title, Source: source, Severity: severity,
-		run: func(_ context.Context, subject Subject) ([]Finding, error) { return run(subject.Objects), nil },
-	}
-}
-
-func requestsAndLimits(objects chart.Objects) []Finding {
-	var found []Finding
+func requestsAndLimits(objects chart.Objects) []finding.Finding {
+	var found []finding.Finding
 	for _, c := range containers(objects) {
 		lists := []struct {
 			name string
@@ -48,9 +42,9 @@ func requestsAndLimits(objects chart.Objects) []Finding {
 		for _, of := range lists {
 			for _, resource := range []corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory} {
 				if amount := of.list[resource]; amount.IsZero() {
-					found = append(found, c.finding(fmt.Sprintf("resources.%s.%s", of.name, resource),
-						"nothing is set: it can starve its neighbours, or they it",
-						"Set agent.type or resources; of a container of your own, its resources."))
+					found = append(found, c.finding(finding.Path{"resources", of.name, string(resource)},
+						fmt.Sprintf("has no %s %s: it can starve its neighbors, or they can starve it.", resource, strings.TrimSuffix(of.name, "s")),
+						"Set agent.type or resources. For an additional container, set its resources."))
 				}
 			}
 		}
@@ -58,8 +52,8 @@ func requestsAndLimits(objects chart.Objects) []Finding {
 	return found
 }
 
-func threeProbes(objects chart.Objects) []Finding {
-	var found []Finding
+func threeProbes(objects chart.Objects) []finding.Finding {
+	var found []finding.Finding
 	for _, c := range containers(objects) {
 		if !c.serves() {
 			continue
@@ -67,37 +61,39 @@ func threeProbes(objects chart.Objects) []Finding {
 		probes := map[string]*corev1.Probe{"startupProbe": c.StartupProbe, "livenessProbe": c.LivenessProbe, "readinessProbe": c.ReadinessProbe}
 		for _, name := range []string{"startupProbe", "livenessProbe", "readinessProbe"} {
 			if probes[name] == nil {
-				finding := c.finding(name, "the container has none", "Leave "+name+" at its default, or set one of your own.")
+				missing := c.finding(finding.Path{name}, "has no "+name+".", "Remove your "+name+" to get the default, or complete it.")
 				if !c.isAgent() {
-					finding.Severity = Warning // a sidecar's, whose own business it may be
+					missing.Severity = finding.Warning // a sidecar may do without
+					missing.Fix = "Add a " + name + " to the container."
 				}
-				found = append(found, finding)
+				found = append(found, missing)
 			}
 		}
 	}
 	return found
 }
 
-func slowScaleDown(objects chart.Objects) []Finding {
-	var found []Finding
+func slowScaleDown(objects chart.Objects) []finding.Finding {
+	var found []finding.Finding
 	for _, hpa := range chart.All[*autoscalingv2.HorizontalPodAutoscaler](objects) {
-		finding := Finding{
-			Object: name(hpa), Field: "spec.behavior.scaleDown.policies",
-			Fix: "Leave autoscaling.behavior.scaleDown.policies at its default: one pod each 120 s.",
-		}
 		down := scaleDown(hpa)
 		if down.SelectPolicy != nil && *down.SelectPolicy == autoscalingv2.DisabledPolicySelect {
 			continue
 		}
+		var problems []string
 		if len(down.Policies) == 0 {
-			finding.Problem = "there is none, and Kubernetes' default takes every pod over the minimum at once"
-			found = append(found, finding)
+			problems = append(problems, "No policy limits scaling down, and by default Kubernetes removes every pod above the minimum at once.")
 		}
 		for _, policy := range down.Policies {
 			if policy.Type == autoscalingv2.PercentScalingPolicy && policy.Value > 50 {
-				finding.Problem = fmt.Sprintf("%d %% of the pods may go each %d s, with the runs in them", policy.Value, policy.PeriodSeconds)
-				found = append(found, finding)
+				problems = append(problems, fmt.Sprintf("%d %% of the pods may be removed each %d s, with the runs in them.", policy.Value, policy.PeriodSeconds))
 			}
+		}
+		for _, problem := range problems {
+			found = append(found, finding.Finding{
+				Object: name(hpa), Path: finding.Path{"spec", "behavior", "scaleDown", "policies"}, Problem: problem,
+				Fix: "Remove autoscaling.behavior.scaleDown.policies: the default is one pod each 120 s.",
+			})
 		}
 	}
 	return found
@@ -110,18 +106,18 @@ func scaleDown(hpa *autoscalingv2.HorizontalPodAutoscaler) autoscalingv2.HPAScal
 	return *hpa.Spec.Behavior.ScaleDown
 }
 
-func envFrom(objects chart.Objects) []Finding {
-	var found []Finding
+func envFrom(objects chart.Objects) []finding.Finding {
+	var found []finding.Finding
 	for _, c := range containers(objects) {
 		if c.isAgent() && len(c.EnvFrom) <= len(c.literals())/2 {
-			found = append(found, c.finding("env", fmt.Sprintf("%d variables are set one by one: %s", len(c.literals()), strings.Join(c.literals(), ", ")),
-				"Move settings to config and keys to a Secret; both arrive through envFrom."))
+			found = append(found, c.finding(finding.Path{"env"}, fmt.Sprintf("sets %d variables individually: %s.", len(c.literals()), strings.Join(c.literals(), ", ")),
+				"Move settings to config and credentials to a Secret; the container reads both with envFrom."))
 		}
 	}
 	return found
 }
 
-// literals names the variables whose values stand in the pod.
+// literals returns the names of the variables with a literal value.
 func (c container) literals() []string {
 	var names []string
 	for _, variable := range c.Env {
@@ -132,12 +128,12 @@ func (c container) literals() []string {
 	return names
 }
 
-func pinnedImage(objects chart.Objects) []Finding {
-	var found []Finding
+func pinnedImage(objects chart.Objects) []finding.Finding {
+	var found []finding.Finding
 	for _, c := range containers(objects) {
 		if tag, digest := imageVersion(c.Image); tag == "" && !digest {
-			found = append(found, c.finding("image", fmt.Sprintf("%q has neither tag nor digest: which version runs changes without a release", c.Image),
-				"Set image.tag or image.digest; of a container of your own, its image."))
+			found = append(found, c.finding(finding.Path{"image"}, fmt.Sprintf("has the image %q without a tag or digest: the running version changes without a release.", c.Image),
+				"Set image.tag or image.digest. For an additional container, set its image."))
 		}
 	}
 	return found
@@ -146,13 +142,13 @@ func pinnedImage(objects chart.Objects) []Finding {
 // imageVersion returns the tag of an image reference, and whether it has a digest.
 func imageVersion(image string) (tag string, digest bool) {
 	image, _, digest = strings.Cut(image, "@")
-	last := image[strings.LastIndex(image, "/")+1:] // before it, a colon is a port's
+	last := image[strings.LastIndex(image, "/")+1:] // a colon before it precedes a port
 	_, tag, _ = strings.Cut(last, ":")
 	return tag, digest
 }
 
-func disruptionBudget(objects chart.Objects) []Finding {
-	var found []Finding
+func disruptionBudget(objects chart.Objects) []finding.Finding {
+	var found []finding.Finding
 	budgets := chart.All[*policyv1.PodDisruptionBudget](objects)
 	for _, deployment := range chart.All[*appsv1.Deployment](objects) {
 		least := leastPods(objects, deployment)
@@ -163,24 +159,24 @@ func disruptionBudget(objects chart.Objects) []Finding {
 			}
 		}
 		if len(selecting) == 0 && least > 1 {
-			found = append(found, Finding{
-				Object: name(deployment), Field: "spec.selector",
-				Problem: "no PodDisruptionBudget selects its pods: maintenance may take all of them at once",
+			found = append(found, finding.Finding{
+				Object: name(deployment), Path: finding.Path{"spec", "selector"},
+				Problem: "No PodDisruptionBudget selects its pods: maintenance may evict all of them at once.",
 				Fix:     "Set podDisruptionBudget.enabled to true.",
 			})
 		}
 		if len(selecting) > 1 {
-			found = append(found, Finding{
-				Object: name(deployment), Field: "spec.selector",
-				Problem: "several PodDisruptionBudgets select its pods, and Kubernetes then evicts none",
-				Fix:     "Keep one of them; look at extraObjects.",
+			found = append(found, finding.Finding{
+				Object: name(deployment), Path: finding.Path{"spec", "selector"},
+				Problem: "Several PodDisruptionBudgets select its pods, and Kubernetes then refuses every eviction.",
+				Fix:     "Keep one of them; extraObjects may have the other.",
 			})
 		}
 		for _, budget := range selecting {
 			if least > 0 && allowed(budget, least) < 1 {
-				found = append(found, Finding{
-					Object: name(budget), Field: "spec",
-					Problem: fmt.Sprintf("of %d pods it lets none go: a drain of their nodes never ends", least),
+				found = append(found, finding.Finding{
+					Object: name(budget), Path: finding.Path{"spec"},
+					Problem: fmt.Sprintf("It permits no eviction of %d pods: a drain of their nodes never ends.", least),
 					Fix:     "Set podDisruptionBudget.minAvailable below the number of pods, or run more.",
 				})
 			}
@@ -189,8 +185,8 @@ func disruptionBudget(objects chart.Objects) []Finding {
 	return found
 }
 
-// leastPods is the smallest number of pods that a Deployment may have; 0 where it
-// is none, or not known.
+// leastPods returns the smallest number of pods that a Deployment may have; 0 if
+// that is not known.
 func leastPods(objects chart.Objects, deployment *appsv1.Deployment) int {
 	for _, hpa := range chart.All[*autoscalingv2.HorizontalPodAutoscaler](objects) {
 		if hpa.Spec.ScaleTargetRef.Name == deployment.Name && hpa.Spec.MinReplicas != nil {
@@ -198,16 +194,16 @@ func leastPods(objects chart.Objects, deployment *appsv1.Deployment) int {
 		}
 	}
 	if deployment.Spec.Replicas == nil {
-		return 0 // an autoscaler's that is not seen here
+		return 0 // an autoscaler elsewhere may decide
 	}
 	return int(*deployment.Spec.Replicas)
 }
 
-// allowed returns how many of so many healthy pods a budget lets go, rounded as
-// the disruption controller does.
+// allowed returns how many of this number of healthy pods may be evicted, rounded
+// as the disruption controller does.
 func allowed(budget *policyv1.PodDisruptionBudget, pods int) int {
 	if most := budget.Spec.MaxUnavailable; most != nil {
-		count, _ := intstr.GetScaledValueFromIntOrPercent(most, pods, true) // the schema has it as a number or a percentage
+		count, _ := intstr.GetScaledValueFromIntOrPercent(most, pods, true) // the schema permits only numbers and percentages
 		return count
 	}
 	if budget.Spec.MinAvailable == nil {

@@ -2,130 +2,147 @@ package check
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"io"
-	"os"
-	"path/filepath"
+	"io/fs"
 	"strings"
+	"sync"
 
-	"github.com/yannh/kubeconform/pkg/validator"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/yaml"
 
 	"example.com/ai-agent/test/internal/chart"
+	"example.com/ai-agent/test/internal/finding"
+	jsonschema "example.com/ai-agent/test/internal/schema"
 	"example.com/ai-agent/test/schemas"
 )
 
-// KubernetesVersions are those that schemas are there for, the oldest first.
-func KubernetesVersions() ([]string, error) {
-	folders, err := schemas.FS.ReadDir(".")
-	if err != nil {
-		return nil, err
-	}
-	var versions []string
-	for _, folder := range folders {
-		if version, ok := strings.CutPrefix(folder.Name(), "v"); ok {
-			versions = append(versions, version)
-		}
-	}
-	return versions, nil
+// KubernetesVersions returns the versions whose schemas objects must meet, the oldest
+// first.
+func KubernetesVersions() []string { return schemas.KubernetesVersions() }
+
+// KubernetesRange returns the supported minor versions, such as "1.34 to 1.37".
+func KubernetesRange() string {
+	versions := KubernetesVersions()
+	return schemas.Minor(versions[0]) + " to " + schemas.Minor(versions[len(versions)-1])
 }
 
-// conforms checks every object against the schemas of each version of
-// Kubernetes, which it writes into a folder: kubeconform reads files.
-func conforms(folder string) (Check, error) {
-	versions, err := KubernetesVersions()
-	if err != nil {
-		return Check{}, err
-	}
-	if err := os.CopyFS(folder, schemas.FS); err != nil {
-		return Check{}, err
-	}
-	validators := map[string]validator.Validator{}
-	for _, version := range versions {
-		locations := []string{
-			folder + "/{{ .NormalizedKubernetesVersion }}/{{ .ResourceKind }}{{ .KindSuffix }}.json",
-			folder + "/custom/{{ .ResourceKind }}{{ .KindSuffix }}.json",
-		}
-		options := validator.Opts{KubernetesVersion: version, Strict: true, IgnoreMissingSchemas: true}
-		if validators[version], err = validator.New(locations, options); err != nil {
-			return Check{}, err
-		}
-	}
+// conforms evaluates every object with the schemas of each version of Kubernetes.
+func conforms() Check {
 	return Check{
-		ID:       "schema",
-		Title:    fmt.Sprintf("objects are what Kubernetes %s to %s take", minor(versions[0]), minor(versions[len(versions)-1])),
-		Source:   "Kubernetes' OpenAPI documents, CustomResourceDefinitions",
-		Severity: Error,
-		run: func(ctx context.Context, subject Subject) ([]Finding, error) {
-			return append(conform(ctx, versions, validators, subject.Manifest), unknown(folder, subject.Objects)...), nil
+		Rule: finding.Rule{
+			ID: "schema", Title: "objects meet the schemas of Kubernetes " + KubernetesRange(),
+			Source: "Kubernetes' OpenAPI documents, CustomResourceDefinitions", Severity: finding.Error,
 		},
-	}, nil
+		run: func(ctx context.Context, subject Subject) ([]finding.Finding, error) {
+			documents, err := chart.Manifests(subject.Manifest)
+			if err != nil {
+				return nil, err
+			}
+			var found []finding.Finding
+			for _, document := range documents {
+				object := unstructured.Unstructured{}
+				if err := yaml.Unmarshal(document, &object.Object); err != nil {
+					return nil, err
+				}
+				violations, err := violations(object)
+				if err != nil {
+					return nil, err
+				}
+				found = append(found, violations...)
+			}
+			return append(found, unknown(subject.Objects)...), ctx.Err()
+		},
+	}
 }
 
-func minor(version string) string { return version[:strings.LastIndex(version, ".")] }
-
-// conform tells each problem once, with the versions that have it.
-func conform(ctx context.Context, versions []string, validators map[string]validator.Validator, manifest string) []Finding {
-	var found []Finding
-	in := map[Finding][]string{}
-	for _, version := range versions {
-		for _, result := range validators[version].ValidateWithContext(ctx, "manifest", io.NopCloser(strings.NewReader(manifest))) {
-			for _, finding := range problems(result) {
-				if in[finding] == nil {
-					found = append(found, finding)
-				}
-				in[finding] = append(in[finding], minor(version))
+// violations returns each problem of an object once, with the versions of
+// Kubernetes that have it.
+func violations(object unstructured.Unstructured) ([]finding.Finding, error) {
+	file := schemaFile(object.GroupVersionKind())
+	if exists("custom/" + file) {
+		custom, err := evaluate("custom/"+file, object.Object)
+		return findings(&object, custom, nil), err
+	}
+	var all []jsonschema.Violation
+	in := map[string][]string{} // versions, by problem
+	for _, version := range KubernetesVersions() {
+		if !exists("v" + version + "/" + file) {
+			continue
+		}
+		violations, err := evaluate("v"+version+"/"+file, object.Object)
+		if err != nil {
+			return nil, err
+		}
+		for _, violation := range violations {
+			if in[violation.Message] == nil {
+				all = append(all, violation)
 			}
+			in[violation.Message] = append(in[violation.Message], schemas.Minor(version))
 		}
 	}
-	for i, finding := range found {
-		found[i].Problem += " (Kubernetes " + strings.Join(in[finding], ", ") + ")"
+	return findings(&object, all, in), nil
+}
+
+func findings(object *unstructured.Unstructured, violations []jsonschema.Violation, in map[string][]string) []finding.Finding {
+	var found []finding.Finding
+	for _, violation := range violations {
+		problem := violation.Message
+		if versions := in[problem]; versions != nil {
+			problem += " (Kubernetes " + strings.Join(versions, ", ") + ")"
+		}
+		found = append(found, finding.Finding{Object: name(object), Path: violation.Path, Problem: problem, Fix: violation.Fix})
 	}
 	return found
 }
 
-// unknown tells of custom resources that no schema is there for. Kubernetes' own
+// schemaFile returns the name of the file that has the schema of a kind.
+func schemaFile(kind schema.GroupVersionKind) string {
+	group, _, _ := strings.Cut(kind.Group, ".")
+	return strings.ToLower(kind.Kind + strings.TrimSuffix("-"+group, "-") + "-" + kind.Version + ".json")
+}
+
+func exists(file string) bool {
+	_, err := fs.Stat(schemas.FS, file)
+	return err == nil
+}
+
+// compiled has the schemas that were needed so far, by file.
+var compiled sync.Map
+
+func evaluate(file string, object any) ([]jsonschema.Violation, error) {
+	compile, _ := compiled.LoadOrStore(file, sync.OnceValues(func() (*jsonschema.Schema, error) {
+		text, err := schemas.FS.ReadFile(file)
+		if err != nil {
+			return nil, err
+		}
+		return jsonschema.Compile("file:///"+file, text)
+	}))
+	made, err := compile.(func() (*jsonschema.Schema, error))()
+	if err != nil {
+		return nil, err
+	}
+	err = made.Validate(object)
+	var invalid *jsonschema.Error
+	if errors.As(err, &invalid) {
+		return invalid.Violations, nil
+	}
+	return nil, err
+}
+
+// unknown reports custom resources without a known schema. Kubernetes' own kinds
 // have been decoded strictly.
-func unknown(folder string, objects chart.Objects) []Finding {
-	var found []Finding
+func unknown(objects chart.Objects) []finding.Finding {
+	var found []finding.Finding
 	for _, object := range chart.All[*unstructured.Unstructured](objects) {
-		kind := object.GroupVersionKind()
-		group, _, _ := strings.Cut(kind.Group, ".")
-		file := strings.ToLower(kind.Kind) + "-" + group + "-" + kind.Version + ".json"
-		if _, err := os.Stat(filepath.Join(folder, "custom", file)); err != nil {
-			found = append(found, Finding{
-				Severity: Info, Object: name(object), Problem: "no schema of " + object.GetAPIVersion() + " is at hand: its fields were not looked at",
-				Fix: "Try it with `kubectl apply --dry-run=server`.",
+		if !exists("custom/" + schemaFile(object.GroupVersionKind())) {
+			found = append(found, finding.Finding{
+				Severity: finding.Info, Object: name(object),
+				Problem: fmt.Sprintf("The schema of %s is not known: its fields were not checked.", object.GetAPIVersion()),
+				Fix:     "Check it with `kubectl apply --dry-run=server`.",
 			})
 		}
 	}
 	return found
-}
-
-func problems(result validator.Result) []Finding {
-	if result.Status != validator.Invalid && result.Status != validator.Error {
-		return nil
-	}
-	const fix = "Compare the field with the API's reference; the value that it comes from has it wrong."
-	object := "the manifest"
-	if signature, err := result.Resource.Signature(); err == nil && signature.Kind != "" {
-		object = signature.Kind + "/" + signature.Name
-	}
-	// Not ValidationErrors: they are the outermost, and say only that something is wrong.
-	var found []Finding
-	for _, part := range strings.Split(result.Err.Error(), "- at '")[1:] {
-		path, problem, _ := strings.Cut(part, "': ")
-		if problem = strings.TrimSpace(problem); problem != "validation failed" {
-			found = append(found, Finding{Object: object, Field: field(path), Problem: problem, Fix: fix})
-		}
-	}
-	if found == nil {
-		found = []Finding{{Object: object, Problem: result.Err.Error(), Fix: fix}}
-	}
-	return found
-}
-
-// field turns a JSON pointer into the path that a person reads.
-func field(pointer string) string {
-	return strings.ReplaceAll(strings.Trim(pointer, "/"), "/", ".")
 }

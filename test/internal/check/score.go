@@ -1,7 +1,6 @@
 package check
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -11,23 +10,28 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
+
+	"example.com/ai-agent/test/internal/finding"
+	"example.com/ai-agent/test/schemas"
 )
 
-// exemption is a finding of kube-score that does not hold here.
+// exemption is a finding of kube-score that does not apply.
 type exemption struct {
 	check  string
-	object string // a pattern of path.Match over Kind/name
+	object string // a pattern of path.Match for Kind/name
 	reason string
 }
 
 var exemptions = []exemption{
-	{"container-image-pull-policy", "*/*", "tags are pinned and latest is refused: a node that has the image starts the agent while the registry is gone"},
-	{"container-ephemeral-storage-request-and-limit", "*/*", "the only writable place is /tmp, whose emptyDir has a sizeLimit"},
-	{"pod-networkpolicy", "Pod/*-test-*", "a client of `helm test`, not the agent: it lives for seconds and accepts nothing"},
-	{"deployment-replicas", "Deployment/*", "one replica is a choice for development; without a PodDisruptionBudget for it, drains go on"},
+	{"container-image-pull-policy", "*/*", "tags are fixed and latest is refused: a node that has the image starts the agent while the registry is unavailable"},
+	{"container-image-tag", "*/*", "pitfall-latest-tag and practice-pinned-image ask for a tag; validation.skip may permit none"},
+	{"container-ephemeral-storage-request-and-limit", "*/*", "only /tmp is writable, and its emptyDir has a sizeLimit"},
+	{"pod-networkpolicy", "Pod/*-test-*", "a client of `helm test`, not the agent: it lives for seconds and accepts no connection"},
+	{"deployment-replicas", "Deployment/*", "one replica is a choice for development; without a PodDisruptionBudget for it, drains are not blocked"},
 }
 
-// score is the part of kube-score's answer that is read.
+// score is the part of kube-score's output that is read.
 type score struct {
 	Name   string `json:"object_name"` // Kind/apiVersion/namespace/name
 	Checks []struct {
@@ -43,88 +47,84 @@ type score struct {
 // gradeAllOK is the best of kube-score's grades, from its scorecard package.
 const gradeAllOK = 10
 
-// kubeScoreModule is what is built where kube-score is not on PATH but Go is, as
-// for one who runs the command by its version.
-const kubeScoreModule = "github.com/zegl/kube-score/cmd/kube-score@v1.20.0"
-
-// errNoKubeScore says that there is no kube-score and no Go to build it with.
-var errNoKubeScore = errors.New("neither kube-score nor go is on PATH")
-
-func kubeScoreCommand() ([]string, error) {
-	if tool, err := exec.LookPath("kube-score"); err == nil {
-		return []string{tool}, nil
-	}
-	if tool, err := exec.LookPath("go"); err == nil {
-		return []string{tool, "run", kubeScoreModule}, nil
-	}
-	return nil, errNoKubeScore
-}
-
 func kubeScore() Check {
 	return Check{
-		ID:       "kube-score",
-		Title:    "kube-score finds nothing that is not exempted by name with a reason",
-		Source:   "github.com/zegl/kube-score",
-		Severity: Warning,
-		run: func(ctx context.Context, subject Subject) ([]Finding, error) {
+		Rule: finding.Rule{
+			ID: "kube-score", Title: "kube-score reports nothing that is not exempted by name with a reason",
+			Source: "kube-score, if it is on PATH", Severity: finding.Warning,
+		},
+		run: func(ctx context.Context, subject Subject) ([]finding.Finding, error) {
 			scores, err := runKubeScore(ctx, subject.Manifest)
-			if errors.Is(err, errNoKubeScore) {
-				return []Finding{{Severity: Info, Problem: "it was not run: " + err.Error(), Fix: "Put kube-score v1.20 on PATH."}}, nil
+			if ctx.Err() != nil {
+				return nil, ctx.Err()
 			}
 			if err != nil {
-				return nil, err
+				return []finding.Finding{unscored(err)}, nil
 			}
-			var found []Finding
+			var found []finding.Finding
 			for _, object := range scores {
 				found = append(found, object.findings()...)
 			}
-			slices.SortStableFunc(found, func(a, b Finding) int { return cmp.Compare(a.Object, b.Object) }) // its own order is random
+			slices.SortStableFunc(found, func(a, b finding.Finding) int { return cmp.Compare(a.Object, b.Object) }) // its own order is random
 			return found, nil
 		},
 	}
 }
 
+// unscored says why kube-score reported nothing.
+func unscored(err error) finding.Finding {
+	if errors.Is(err, exec.ErrNotFound) {
+		return finding.Finding{
+			Severity: finding.Info, Problem: "kube-score was not run: it is not on PATH.",
+			Fix: "Install kube-score for its checks. They are optional.",
+		}
+	}
+	return finding.Finding{
+		Severity: finding.Info, Problem: fmt.Sprintf("kube-score failed: %s.", oneLine(err.Error())),
+		Fix: "Run `helm template` and kube-score yourself to see why. Its checks are optional.",
+	}
+}
+
+// runKubeScore returns what kube-score reports. Its exit code does not matter: it
+// is not 0 if there is something to report.
 func runKubeScore(ctx context.Context, manifest string) ([]score, error) {
-	tool, err := kubeScoreCommand()
+	tool, err := exec.LookPath("kube-score")
 	if err != nil {
 		return nil, err
 	}
-	versions, err := KubernetesVersions()
-	if err != nil {
-		return nil, err
-	}
-	args := append(tool[1:], "score", "-", "--output-format", "json",
-		"--kubernetes-version", "v"+minor(versions[len(versions)-1]),
+	versions := KubernetesVersions()
+	cmd := exec.CommandContext(ctx, tool, "score", "-", "--output-format", "json",
+		"--kubernetes-version", "v"+schemas.Minor(versions[len(versions)-1]),
 		"--enable-optional-test", "container-seccomp-profile,container-ports-check")
-	cmd := exec.CommandContext(ctx, tool[0], args...)
 	cmd.Stdin = strings.NewReader(manifest)
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	out, err := cmd.Output() // its exit code tells of findings; only an answer that is none is an error
+	cmd.WaitDelay = 100 * time.Millisecond // a child of it may keep its output open
+	out, runErr := cmd.Output()
 	var scores []score
-	if json.Unmarshal(out, &scores) != nil {
-		return nil, fmt.Errorf("kube-score: %w: %s%s", err, out, stderr.Bytes())
+	if err := json.Unmarshal(out, &scores); err != nil {
+		return nil, errors.Join(fmt.Errorf("its output cannot be read: %w;", err), runErr)
 	}
 	return scores, nil
 }
 
 // object returns the Kind/name.
 func (s score) object() string {
-	return s.Name[:strings.Index(s.Name, "/")] + s.Name[strings.LastIndex(s.Name, "/"):]
+	parts := strings.Split(s.Name, "/")
+	return parts[0] + "/" + parts[len(parts)-1]
 }
 
-func (s score) findings() []Finding {
+func (s score) findings() []finding.Finding {
 	object := s.object()
-	var found []Finding
+	var found []finding.Finding
 	for _, check := range s.Checks {
 		if check.Skipped || check.Grade >= gradeAllOK || isExempt(check.Check.ID, object) {
 			continue
 		}
 		for _, comment := range check.Comments {
-			found = append(found, Finding{
-				Object: object, Field: comment.Path,
-				Problem: check.Check.ID + ": " + comment.Summary, Fix: comment.Description,
-			})
+			problem := check.Check.ID + ": " + comment.Summary
+			if comment.Path != "" { // a container's name
+				problem = comment.Path + ": " + problem
+			}
+			found = append(found, finding.Finding{Object: object, Problem: problem, Fix: cmp.Or(comment.Description, "Compare it with the documentation of kube-score.")})
 		}
 	}
 	return found
@@ -135,4 +135,9 @@ func isExempt(check, object string) bool {
 		matches, _ := path.Match(e.object, object) // the patterns are constants
 		return e.check == check && matches
 	})
+}
+
+// oneLine joins the lines of a text, and removes the punctuation at its end.
+func oneLine(text string) string {
+	return strings.TrimRight(strings.Join(strings.Fields(text), " "), ".;")
 }

@@ -6,30 +6,40 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // Outside starts a server outside of the cluster that answers at the given IPv4
-// addresses and ports, and tells every node the way to it, so that no packet for
-// one of them leaves this machine. It is a container on the nodes' network; it
-// goes when the test ends. The cluster must be one of kind's.
+// addresses and ports, and adds a route to it on every node, so that no packet for
+// these addresses leaves this machine. The server is a container on the nodes'
+// network, and is removed when the test ends. Only one test at a time can have it, and
+// the cluster must be kind's.
 func (c *Cluster) Outside(t *testing.T, image string, addresses []string, ports ...string) {
 	t.Helper()
+	c.Lock(t, "outside")
 	docker := func(args ...string) string {
 		out, err := exec.CommandContext(t.Context(), "docker", args...).CombinedOutput()
 		require.NoError(t, err, "docker %s: %s", strings.Join(args, " "), out)
 		return strings.TrimSpace(string(out))
 	}
-	nodes, err := c.Client.CoreV1().Nodes().List(t.Context(), metav1.ListOptions{})
+	nodes, err := c.client.CoreV1().Nodes().List(t.Context(), metav1.ListOptions{})
 	require.NoError(t, err)
-	node := nodes.Items[0].Name // a node of kind's is a container of the same name
+	node := nodes.Items[0].Name // kind runs a node as a container of the same name
 	toolbox := docker("inspect", "--format", "{{.Config.Image}}", node)
 
-	server := docker("run", "--detach", "--label", serverOf(c.Name()), "--network", "kind", image, "llm", "--addr", ":"+ports[0])
-	t.Cleanup(func() { require.NoError(t, removeServers(context.Background(), c.Name())) }) // not the test's context: it has ended
+	labels := []string{"--label", c.outsideLabel(), "--label", runLabel + "=" + c.run.id}
+	start := func(network, port string) string {
+		args := append([]string{"run", "--detach", "--network", network}, labels...)
+		return docker(append(args, image, "llm", "--addr", ":"+port)...)
+	}
+	server := start("kind", ports[0])
+	t.Cleanup(func() {
+		assert.NoError(t, removeContainers(context.WithoutCancel(t.Context()), "label="+runLabel+"="+c.run.id))
+	})
 	for _, port := range ports[1:] {
-		docker("run", "--detach", "--label", serverOf(c.Name()), "--network", "container:"+server, image, "llm", "--addr", ":"+port)
+		start("container:"+server, port)
 	}
 	via := docker("inspect", "--format", "{{.NetworkSettings.Networks.kind.IPAddress}}", server)
 	for _, address := range addresses {
@@ -37,26 +47,55 @@ func (c *Cluster) Outside(t *testing.T, image string, addresses []string, ports 
 		for _, node := range nodes.Items {
 			docker("exec", node.Name, "ip", "route", "replace", address+"/32", "via", via)
 			t.Cleanup(func() {
-				// Not the test's context: it has ended.
-				out, err := exec.CommandContext(context.Background(), "docker", "exec", node.Name, "ip", "route", "delete", address+"/32").CombinedOutput()
-				require.NoError(t, err, string(out))
+				ctx := context.WithoutCancel(t.Context())
+				out, err := exec.CommandContext(ctx, "docker", "exec", node.Name, "ip", "route", "delete", address+"/32").CombinedOutput()
+				assert.NoError(t, err, string(out))
 			})
 		}
 	}
 }
 
-// serverOf is the label of a cluster's servers, by which scripts/down.sh too finds
-// them.
-func serverOf(cluster string) string { return "ai-agent/outside-of=" + cluster }
+// outsideLabel is on all servers outside of a cluster: scripts/down.sh uses it too.
+func (c *Cluster) outsideLabel() string { return "ai-agent/outside-of=" + c.Name() }
 
-// removeServers removes the servers outside of a cluster, where Docker is there.
-func removeServers(ctx context.Context, cluster string) error {
-	if _, err := exec.LookPath("docker"); err != nil {
-		return nil
-	}
-	left, err := exec.CommandContext(ctx, "docker", "ps", "--all", "--quiet", "--filter", "label="+serverOf(cluster)).Output()
-	if err != nil || len(left) == 0 {
+// removeServersOutside removes the servers of runs that have ended.
+func (c *Cluster) removeServersOutside(ctx context.Context) error {
+	found, err := dockerLines(ctx, "ps", "--all", "--filter", "label="+c.outsideLabel(), "--format", `{{.Label "`+runLabel+`"}}`)
+	if err != nil {
 		return err
 	}
-	return exec.CommandContext(ctx, "docker", append([]string{"rm", "--force"}, strings.Fields(string(left))...)...).Run()
+	live, err := c.run.live(ctx) // last: a run that has joined meanwhile is live
+	if err != nil {
+		return err
+	}
+	for _, id := range found {
+		if !live[id] {
+			if err := removeContainers(ctx, "label="+c.outsideLabel(), "label="+runLabel+"="+id); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// removeContainers removes the containers that all filters of docker select.
+func removeContainers(ctx context.Context, filters ...string) error {
+	list := []string{"ps", "--all", "--quiet"}
+	for _, filter := range filters {
+		list = append(list, "--filter", filter)
+	}
+	ids, err := dockerLines(ctx, list...)
+	if err != nil || len(ids) == 0 {
+		return err
+	}
+	return exec.CommandContext(ctx, "docker", append([]string{"rm", "--force"}, ids...)...).Run()
+}
+
+// dockerLines returns the lines that a docker command prints; none without docker.
+func dockerLines(ctx context.Context, args ...string) ([]string, error) {
+	if _, err := exec.LookPath("docker"); err != nil {
+		return nil, nil
+	}
+	out, err := exec.CommandContext(ctx, "docker", args...).Output()
+	return strings.Fields(string(out)), err
 }

@@ -1,12 +1,11 @@
 package cluster
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"os"
 	"os/exec"
 	"slices"
+	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -14,64 +13,84 @@ import (
 	"example.com/ai-agent/test/internal/repo"
 )
 
-// The servers that an agent talks to, as ci/addons has them.
+// The servers that an agent needs, as the chart ci/addons/servers names them.
 const (
 	Redis    = "redis"
 	Postgres = "postgres"
 	Model    = "llm"
 )
 
-// EveryServer is what an agent talks to when no value is set.
+// EveryServer is what an agent needs with the chart's default values.
 var EveryServer = []string{Redis, Postgres, Model}
 
-// manifest is the file of a server, as scripts/addons.sh wrote it.
-func manifest(server string) string { return repo.Path(".cache", "servers", server+".yaml") }
-
-// TokensPerSecond is the speed of the shared model: slow, since each token of each
-// run is a line in a log and several packets.
+// TokensPerSecond is the speed of the shared model. It is slow because each token of
+// each run is a line in a log and several packets.
 const TokensPerSecond = 5
 
-// StartServers starts servers that the agents of all tests share: each pod that a
-// test does without is time and CPU for the others. Answers of the model are as
-// long as they are asked to be.
-func (c *Cluster) StartServers(ctx context.Context) error {
+// Servers returns the namespace of the servers that all tests share.
+func (c *Cluster) Servers() *Namespace { return c.Existing(c.servers) }
+
+// startServers starts the shared servers: a server that a test need not start saves
+// time, and CPU of all other tests. Requests alone limit the length of the shared
+// model's answers.
+func (c *Cluster) startServers(ctx context.Context) error {
 	namespace, err := c.createNamespace(ctx)
 	if err != nil {
 		return err
 	}
-	c.Servers = namespace
-	for _, server := range EveryServer {
-		objects, err := os.ReadFile(manifest(server))
-		if err != nil {
-			return fmt.Errorf("%w: `make up` or `make test` writes it", err)
-		}
-		apply := exec.CommandContext(ctx, "kubectl", "--context", c.context, "--namespace", namespace, "apply", "--filename=-")
-		model := fmt.Sprintf("args: [llm, --answer-tokens=100000, --tokens-per-second=%d]", TokensPerSecond)
-		apply.Stdin = bytes.NewReader(bytes.Replace(objects, []byte("args: [llm]"), []byte(model), 1))
-		if out, err := apply.CombinedOutput(); err != nil {
-			return fmt.Errorf("starting %s: %w: %s", server, err, out)
-		}
+	c.servers = namespace
+	objects, err := c.manifest(ctx, EveryServer, "--answer-tokens=100000", fmt.Sprint("--tokens-per-second=", TokensPerSecond))
+	if err != nil {
+		return err
+	}
+	apply := exec.CommandContext(ctx, "kubectl", "--context", c.context, "--namespace", namespace, "apply", "--filename=-")
+	apply.Stdin = strings.NewReader(objects)
+	if out, err := apply.CombinedOutput(); err != nil {
+		return fmt.Errorf("starting the shared servers: %w: %s", err, out)
 	}
 	return nil
 }
 
-// StopServers removes what StartServers started.
-func (c *Cluster) StopServers(ctx context.Context) error {
-	return c.Client.CoreV1().Namespaces().Delete(ctx, c.Servers, metav1.DeleteOptions{})
+// manifest renders servers, the model with these flags.
+func (c *Cluster) manifest(ctx context.Context, servers []string, model ...string) (string, error) {
+	addons, err := chart.Load(repo.Path("ci", "addons", "servers"))
+	if err != nil {
+		return "", err
+	}
+	agent, err := repo.AgentImage()
+	if err != nil {
+		return "", err
+	}
+	args := chart.List{"llm"}
+	for _, flag := range model {
+		args = append(args, flag)
+	}
+	values := chart.Values{"images.agent": agent, "llm.args": args}
+	for _, server := range []string{Redis, Postgres} {
+		addon, err := c.client.AppsV1().Deployments("default").Get(ctx, server, metav1.GetOptions{})
+		if err != nil {
+			return "", fmt.Errorf("reading the add-on %s, whose image the test uses: %w", server, err)
+		}
+		values["images."+server] = addon.Spec.Template.Spec.Containers[0].Image
+	}
+	for _, server := range EveryServer {
+		values[server+".enabled"] = slices.Contains(servers, server)
+	}
+	return addons.Render(chart.Options{Set: values})
 }
 
-// ModelURL is the OPENAI_BASE_URL of the shared model.
-func (c *Cluster) ModelURL() string { return "http://llm-service." + c.Servers + ":8080/v1" }
+func (c *Cluster) modelURL() string { return "http://llm-service." + c.servers + ":8080/v1" }
 
-// shared tells the chart where the servers are, but for those that are beside the agent.
-func (c *Cluster) shared(beside []string) chart.Values {
+// addresses returns the values that name the shared servers, except those that the
+// agent's own namespace has.
+func (c *Cluster) addresses(own []string) chart.Values {
 	values := chart.Values{}
 	for server, config := range map[string]chart.Values{
-		Redis:    {"config.REDIS_URL": fmt.Sprintf("%q", "redis://redis-service."+c.Servers+":6379")},
-		Postgres: {"config.DATABASE_URL": fmt.Sprintf("%q", "postgresql://postgres."+c.Servers+":5432/agents")},
-		Model:    {"config.OPENAI_BASE_URL": fmt.Sprintf("%q", c.ModelURL())},
+		Redis:    {"config.REDIS_URL": "redis://redis-service." + c.servers + ":6379"},
+		Postgres: {"config.DATABASE_URL": "postgresql://postgres." + c.servers + ":5432/agents"},
+		Model:    {"config.OPENAI_BASE_URL": c.modelURL()},
 	} {
-		if !slices.Contains(beside, server) {
+		if !slices.Contains(own, server) {
 			values = values.And(config)
 		}
 	}

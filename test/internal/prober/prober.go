@@ -1,15 +1,14 @@
-// Package prober asks an agent for a run from inside the cluster, as a client
-// of its Service would: by name, through kube-proxy, from a chosen node.
+// Package prober asks an agent for runs from inside the cluster, as a client of its
+// Service does: by name, through kube-proxy, from a chosen node.
 package prober
 
 import (
-	"bytes"
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -18,23 +17,16 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"example.com/ai-agent/test/internal/chart"
+	"example.com/ai-agent/test/agent/output"
 	"example.com/ai-agent/test/internal/cluster"
+	"example.com/ai-agent/test/internal/repo"
 )
 
-// Image returns the sample agent's, which is its own client: what the chart runs
-// when no value is set.
-func Image(t *testing.T) string {
-	t.Helper()
-	metadata, err := chart.Own(t).Metadata()
-	require.NoError(t, err)
-	return metadata.Name + ":" + metadata.AppVersion
-}
-
-// A new client is known to an agent's NetworkPolicy once each node of the agents
-// has learned of it. Each of two agents is asked in steady, but for one chance in
-// 2^49; and it is longer than a new agent's own policy takes to hold, before which
-// anybody is answered.
+// A client's node learns of the endpoints of a new Service only after some time, and a
+// NetworkPolicy that names pods must learn of the client: before it asks, the client must
+// get answers for as long as steady. It then has reached each of two agents, but for one
+// case in 2^49. It is also longer than a new agent's policy takes to take effect: until
+// then anybody is answered.
 const (
 	settle = 2 * time.Minute
 	steady = 10 * time.Second
@@ -44,121 +36,171 @@ const (
 type Run struct {
 	Node      string // where the client runs; any if empty
 	URL       string // of the agent, or of a proxy in front of it
-	Host      string // that the proxy knows the agent by; empty without one
+	Host      string // that the proxy routes by; empty without one
 	Task      string
-	Times     int  // how often the client asks, one run after the other; 0 is once
-	MaxTokens int  // length of an answer; 0 is a few words
-	Settled   bool // the policies on the way there know the client: a proxy's do
+	Times     int  // how often the client asks, in sequence; 0 means once
+	MaxTokens int  // length of an answer; 0 means a few words
+	Settled   bool // whether to ask at once, instead of waiting for steady answers
 }
 
-// Client is a client that Start started: a container of a pod.
-type Client struct{ pod, container string }
+func (r Run) args() []string {
+	args := []string{"ask", "--output", "json", "--url", r.URL, "--host", r.Host, "--max-tokens", strconv.Itoa(cmp.Or(r.MaxTokens, 15))}
+	return append(args, slices.Repeat([]string{r.Task}, cmp.Or(r.Times, 1))...)
+}
 
-// Start starts a client for each run. They share a pod, on the first one's node:
-// they begin together, and the cluster has one pod to bring up.
+// Client is a client that Start has started: a container of a pod.
+type Client struct {
+	namespace      *cluster.Namespace
+	pod, container string
+}
+
+// Start starts a client for each run. They share a pod on the first one's node: they
+// start together, and the cluster has only one pod to start.
 func Start(t *testing.T, n *cluster.Namespace, runs ...Run) []Client {
 	t.Helper()
 	var containers []corev1.Container
 	for i, run := range runs {
-		args := []string{"ask", "--lines", "--url", run.URL, "--host", run.Host, "--max-tokens", strconv.Itoa(cmp.Or(run.MaxTokens, 15))}
-		args = append(args, slices.Repeat([]string{run.Task}, cmp.Or(run.Times, 1))...)
-		containers = append(containers, container(t, fmt.Sprint("run-", i), args...))
+		containers = append(containers, container(t, fmt.Sprint("run-", i), run.args()...))
 	}
 	asking := pod(runs[0].Node, containers...)
-	if !runs[0].Settled { // a new pod's address takes a moment to reach the agent's NetworkPolicy
+	if !runs[0].Settled {
 		asking.Spec.InitContainers = []corev1.Container{
 			container(t, "settle", "check", "--url", runs[0].URL, "--settle", settle.String(), "--steady", steady.String()),
 		}
 	}
-	started, err := n.Client.CoreV1().Pods(n.Name).Create(t.Context(), asking, metav1.CreateOptions{})
+	started, err := n.Client().CoreV1().Pods(n.Name).Create(t.Context(), asking, metav1.CreateOptions{})
 	require.NoError(t, err)
 	var clients []Client
 	for _, c := range containers {
-		clients = append(clients, Client{started.Name, c.Name})
+		clients = append(clients, Client{n, started.Name, c.Name})
 	}
 	return clients
 }
 
-// Await waits for a client that Start started and returns what was streamed.
-// The error is the client's, that is, what it wrote before it failed.
-func Await(t *testing.T, n *cluster.Namespace, client Client) (string, error) {
+// Await waits until a client has ended, and returns its runs. The last one tells how it
+// ended; the exit code must tell the same.
+func (c Client) Await(t *testing.T) []output.Run {
 	t.Helper()
-	failed := false
-	cluster.Eventually(t, "the client's end", 8*time.Minute, func() error {
-		ended := client.look(t, n).Terminated
-		if ended == nil {
-			return fmt.Errorf("%s of pod %s has not ended", client.container, client.pod)
+	var code int32
+	cluster.Eventually(t, "the client's end", 8*time.Minute, func(ctx context.Context) error {
+		state, err := c.state(ctx)
+		if err != nil {
+			return err
 		}
-		failed = ended.ExitCode != 0
+		if state.Terminated == nil {
+			return fmt.Errorf("%s of pod %s has not ended", c.container, c.pod)
+		}
+		code = state.Terminated.ExitCode
 		return nil
 	})
-	output, err := client.output(t, n)
+	runs, err := c.runs(t.Context())
 	require.NoError(t, err)
-	if failed {
-		return "", errors.New(string(output))
-	}
-	return strings.Join(strings.Fields(string(output)), " "), nil
+	require.NotEmpty(t, runs, "%s of pod %s ended with exit code %d and no run", c.container, c.pod, code)
+	last := runs[len(runs)-1]
+	require.EqualValues(t, last.Outcome.ExitCode(), code, "the exit code after the outcome %q: %s", last.Outcome, last.Error)
+	return runs
 }
 
-// AwaitWords waits until a client that Start started has streamed some words of
-// its answer, and is still at it.
-func AwaitWords(t *testing.T, n *cluster.Namespace, client Client) {
+// AwaitTokens waits until the client's run streams.
+func (c Client) AwaitTokens(t *testing.T) {
 	t.Helper()
-	cluster.Eventually(t, "the first words of a run", 4*time.Minute, func() error {
-		state := client.look(t, n)
+	cluster.Eventually(t, "the first tokens of a run", 4*time.Minute, func(ctx context.Context) error {
+		state, err := c.state(ctx)
+		if err != nil {
+			return err
+		}
 		if state.Waiting != nil {
-			return fmt.Errorf("%s of pod %s has not started: %s", client.container, client.pod, state.Waiting.Reason)
+			return fmt.Errorf("%s of pod %s has not started: %s", c.container, c.pod, state.Waiting.Reason)
 		}
-		output, err := client.output(t, n)
-		require.Nil(t, state.Terminated, "the run was over before it was looked at: %s", output)
-		if err == nil && len(bytes.Fields(output)) < 10 {
-			err = fmt.Errorf("%s of pod %s has got: %s", client.container, client.pod, output)
+		runs, err := c.runs(ctx)
+		if err != nil {
+			return err
 		}
-		return err
+		if state.Terminated != nil {
+			return cluster.Permanent(fmt.Errorf("%s of pod %s ended before its run was seen to stream: %+v", c.container, c.pod, runs))
+		}
+		if len(runs) == 0 || runs[0].Tokens < 10 {
+			return fmt.Errorf("%s of pod %s has received %+v", c.container, c.pod, runs)
+		}
+		return nil
 	})
 }
 
-// Ask starts a run and awaits it.
-func Ask(t *testing.T, n *cluster.Namespace, run Run) (string, error) {
-	t.Helper()
-	return Await(t, n, Start(t, n, run)[0])
+// Asking fails if the client has ended.
+func (c Client) Asking(ctx context.Context) error {
+	state, err := c.state(ctx)
+	if err == nil && state.Terminated != nil {
+		err = fmt.Errorf("%s of pod %s has ended", c.container, c.pod)
+	}
+	return err
 }
 
-// look returns the state of the client. The agent never having settled fails the
-// test: then no client started.
-func (c Client) look(t *testing.T, n *cluster.Namespace) corev1.ContainerState {
+// Ask starts a client for a run, and waits until it has ended.
+func Ask(t *testing.T, n *cluster.Namespace, run Run) []output.Run {
 	t.Helper()
-	pod, err := n.Client.CoreV1().Pods(n.Name).Get(t.Context(), c.pod, metav1.GetOptions{})
-	require.NoError(t, err)
+	return Start(t, n, run)[0].Await(t)
+}
+
+// AskFrom asks for a run in a pod that Listen has started, and returns how it ended. It
+// does not fail the test.
+func AskFrom(t *testing.T, n *cluster.Namespace, pod string, run Run) (output.Run, error) {
+	t.Helper()
+	asked, err := n.Exec(t, pod, append([]string{"/agent"}, run.args()...)...)
+	if err != nil {
+		return output.Run{}, err
+	}
+	runs, err := output.ReadRuns([]byte(asked.Stdout))
+	if err == nil && len(runs) == 0 {
+		err = errors.New(asked.Stderr)
+	}
+	if err != nil {
+		return output.Run{}, err
+	}
+	return runs[len(runs)-1], nil
+}
+
+// state returns the state of the client's container. While the agent does not answer
+// the client's pod steadily, no client starts.
+func (c Client) state(ctx context.Context) (corev1.ContainerState, error) {
+	pod, err := c.namespace.Client().CoreV1().Pods(c.namespace.Name).Get(ctx, c.pod, metav1.GetOptions{})
+	if err != nil {
+		return corev1.ContainerState{}, err
+	}
 	for _, status := range pod.Status.InitContainerStatuses {
 		if ended := status.State.Terminated; ended != nil && ended.ExitCode != 0 {
-			output, err := Client{c.pod, status.Name}.output(t, n)
-			t.Fatalf("the agent did not answer the client's %s: %s (%v)", status.Name, output, err)
+			return corev1.ContainerState{}, cluster.Permanent(fmt.Errorf("pod %s did not get steady answers: %s ended with exit code %d", c.pod, status.Name, ended.ExitCode))
 		}
 	}
 	for _, status := range pod.Status.ContainerStatuses {
 		if status.Name == c.container {
-			return status.State
+			return status.State, nil
 		}
 	}
-	return corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: string(pod.Status.Phase)}}
+	return corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: string(pod.Status.Phase)}}, nil
 }
 
-func (c Client) output(t *testing.T, n *cluster.Namespace) ([]byte, error) {
-	return n.Client.CoreV1().Pods(n.Name).GetLogs(c.pod, &corev1.PodLogOptions{Container: c.container}).DoRaw(t.Context())
+func (c Client) runs(ctx context.Context) ([]output.Run, error) {
+	log, err := c.namespace.Client().CoreV1().Pods(c.namespace.Name).GetLogs(c.pod, &corev1.PodLogOptions{Container: c.container}).DoRaw(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return output.ReadRuns(log)
 }
 
-// Listen starts a pod that answers on a port and from which a test can ask, and
-// waits until it runs.
-func Listen(t *testing.T, n *cluster.Namespace, port int) *corev1.Pod {
+// Listen starts a pod with labels that answers on a port, and in which commands of the
+// sample agent can be run, and waits until it runs.
+func Listen(t *testing.T, n *cluster.Namespace, port int, labels map[string]string) *corev1.Pod {
 	t.Helper()
-	pods := n.Client.CoreV1().Pods(n.Name)
-	pod, err := pods.Create(t.Context(), pod("", container(t, "listener", "llm", fmt.Sprint("--addr=:", port))), metav1.CreateOptions{})
+	pods := n.Client().CoreV1().Pods(n.Name)
+	listening := pod("", container(t, "listener", "llm", fmt.Sprint("--addr=:", port)))
+	listening.Labels = labels
+	pod, err := pods.Create(t.Context(), listening, metav1.CreateOptions{})
 	require.NoError(t, err)
-	cluster.Eventually(t, "a listener", time.Minute, func() error {
-		pod, err = pods.Get(t.Context(), pod.Name, metav1.GetOptions{})
+	name := pod.Name
+	cluster.Eventually(t, "a listener", time.Minute, func(ctx context.Context) error {
+		pod, err = pods.Get(ctx, name, metav1.GetOptions{})
 		if err == nil && pod.Status.Phase != corev1.PodRunning {
-			err = fmt.Errorf("pod %s is %s", pod.Name, pod.Status.Phase)
+			err = fmt.Errorf("pod %s is %s", name, pod.Status.Phase)
 		}
 		return err
 	})
@@ -184,10 +226,13 @@ func pod(node string, containers ...corev1.Container) *corev1.Pod {
 }
 
 func container(t *testing.T, name string, args ...string) corev1.Container {
+	t.Helper()
+	image, err := repo.AgentImage()
+	require.NoError(t, err)
 	yes, no := true, false
 	return corev1.Container{
 		Name:  name,
-		Image: Image(t),
+		Image: image,
 		Args:  args,
 		Resources: corev1.ResourceRequirements{Requests: corev1.ResourceList{
 			"cpu": resource.MustParse("10m"), "memory": resource.MustParse("16Mi"),

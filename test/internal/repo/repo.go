@@ -1,4 +1,4 @@
-// Package repo knows where things lie in this repository.
+// Package repo knows the files of this repository: their paths and the versions in them.
 package repo
 
 import (
@@ -8,20 +8,20 @@ import (
 	"runtime"
 )
 
-// Path returns the absolute path of something in the repository, given by its
-// path from the top.
+// Path returns the absolute path of a file or folder, given its path from the
+// repository's root.
 func Path(elem ...string) string {
 	_, file, _, _ := runtime.Caller(0) // …/test/internal/repo/repo.go
-	top := filepath.Join(filepath.Dir(file), "..", "..", "..")
-	return filepath.Join(append([]string{top}, elem...)...)
+	root := filepath.Join(filepath.Dir(file), "..", "..", "..")
+	return filepath.Join(append([]string{root}, elem...)...)
 }
 
-// UseTools puts bin/ first on PATH, where terratest looks for helm and kubectl.
-// It fails where one of the named tools is not built yet.
+// UseTools puts bin/ first on PATH, where tests find helm and kubectl. It fails if one
+// of the named tools has not been built.
 func UseTools(names ...string) error {
 	for _, name := range names {
 		if _, err := os.Stat(Path("bin", name)); err != nil {
-			return fmt.Errorf("bin/%s is not there: `make tools` builds the tools, `make up` brings kubectl too", name)
+			return fmt.Errorf("bin/%s is missing: build the tools with `make tools`; `make up` and `make test` install kubectl", name)
 		}
 	}
 	return os.Setenv("PATH", Path("bin")+string(os.PathListSeparator)+os.Getenv("PATH"))

@@ -1,0 +1,32 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// namespaceLabel is a label of the agents that were installed in a namespace.
+const namespaceLabel = "ai-agent/namespace"
+
+// Drain drains a node of this namespace's agents, uncordons it, and returns what
+// kubectl printed. All other pods stay: the model, the clients, those of other tests.
+// The node carries the run's label meanwhile, so that a later run can uncordon it.
+func (n *Namespace) Drain(t *testing.T, node string) string {
+	t.Helper()
+	n.MustKubectl(t, "label", "node", node, "--overwrite", runLabel+"="+n.cluster.run.id)
+	out, err := n.Kubectl(t, "drain", node, "--pod-selector="+namespaceLabel+"="+n.Name+",app.kubernetes.io/name=ai-agent", "--delete-emptydir-data", "--timeout=8m")
+	require.NoError(t, n.cluster.run.uncordon(context.WithoutCancel(t.Context()), node)) // even if the drain failed
+	require.NoError(t, err, out)
+	return out
+}
+
+func (r *run) uncordon(ctx context.Context, node string) error {
+	patch := fmt.Appendf(nil, `{"spec": {"unschedulable": null}, "metadata": {"labels": {%q: null}}}`, runLabel)
+	_, err := r.client.CoreV1().Nodes().Patch(ctx, node, types.MergePatchType, patch, metav1.PatchOptions{})
+	return err
+}

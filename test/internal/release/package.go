@@ -1,0 +1,174 @@
+package release
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+
+	"helm.sh/helm/v3/pkg/chart"
+	pgp "helm.sh/helm/v3/pkg/provenance"
+)
+
+// released has the archives that have been released, in the repository.
+const released = "test/live/testdata/releases"
+
+// Packaging says which chart to package, and where to.
+type Packaging struct {
+	Root string // top of the repository
+	To   string // folder to write to
+	URL  string // from which To will be served; relative if empty
+
+	Keyring        string // OpenPGP key ring with the secret key that signs; nothing is signed without it
+	Key            string // name of the key
+	PassphraseFile string // has the passphrase of the key, if it has one
+}
+
+// Run packages the chart. It writes nothing unless the commit can be released.
+func (p Packaging) Run(ctx context.Context, out io.Writer) error {
+	from, err := head(ctx, p.Root)
+	if err != nil {
+		return err
+	}
+	c, content, err := packaged(ctx, from)
+	if err != nil {
+		return err
+	}
+	name := fmt.Sprintf("%s-%s.tgz", c.Name(), c.Metadata.Version)
+	if err := errors.Join(from.clean(ctx), hasEntry(c), p.unreleased(name, content)); err != nil {
+		return err
+	}
+	digest := fmt.Sprintf("%x", sha256.Sum256(content))
+	made, err := provenance(from, "package", name, digest)
+	if err != nil {
+		return err
+	}
+	signed, err := p.sign(name, content)
+	if err != nil {
+		return err
+	}
+	if err := p.write(name, content, made, signed); err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "%s  sha256:%s  commit %s\n", filepath.Join(p.To, name), digest, from.commit)
+	return nil
+}
+
+// write writes the archive and what is about it. The files that are about other bytes
+// go first, so that an interruption leaves none.
+func (p Packaging) write(name string, content, made, signed []byte) error {
+	archive := filepath.Join(p.To, name)
+	err := errors.Join(os.MkdirAll(p.To, 0o755), os.RemoveAll(archive+".prov"), os.RemoveAll(archive+suffix), os.RemoveAll(filepath.Join(p.To, sums)))
+	if err != nil {
+		return err
+	}
+	if err := replace(archive, content); err != nil {
+		return err
+	}
+	if err := replace(archive+suffix, made); err != nil {
+		return err
+	}
+	if signed != nil {
+		if err := replace(archive+".prov", signed); err != nil {
+			return err
+		}
+	}
+	if err := writeIndex(p.To, p.URL); err != nil {
+		return err
+	}
+	return writeSums(p.To)
+}
+
+// hasEntry returns an error unless the changelog has the version of the chart.
+func hasEntry(c *chart.Chart) error {
+	heading := regexp.MustCompile(`(?m)^## \[?` + regexp.QuoteMeta(c.Metadata.Version) + `\]?(\s|$)`)
+	for _, file := range c.Raw {
+		if file.Name == "CHANGELOG.md" && heading.Match(file.Data) {
+			return nil
+		}
+	}
+	return fmt.Errorf("%s/CHANGELOG.md has no heading for %s, the version in Chart.yaml: add one", folder, c.Metadata.Version)
+}
+
+// unreleased returns an error if the version was released with other bytes.
+func (p Packaging) unreleased(name string, content []byte) error {
+	archives := filepath.Join(p.Root, released)
+	if _, err := os.Stat(archives); err != nil {
+		return fmt.Errorf("the archives that have been released: %w", err)
+	}
+	before, err := os.ReadFile(filepath.Join(archives, name))
+	if errors.Is(err, os.ErrNotExist) || bytes.Equal(before, content) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return fmt.Errorf("%s has already been released with different content (sha256:%x): increase version in %s/Chart.yaml", name, sha256.Sum256(before), folder)
+}
+
+// sign returns the provenance file of an archive, or nil without a key.
+func (p Packaging) sign(name string, content []byte) ([]byte, error) {
+	if p.Keyring == "" {
+		return nil, nil
+	}
+	signer, err := pgp.NewFromKeyring(p.Keyring, p.Key)
+	if err != nil {
+		return nil, err
+	}
+	if err := signer.DecryptKey(p.readPassphrase); err != nil {
+		return nil, fmt.Errorf("cannot use the key %q: %w", p.Key, err)
+	}
+	temporary, err := os.MkdirTemp("", "release-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(temporary)
+	archive := filepath.Join(temporary, name)
+	if err := os.WriteFile(archive, content, 0o600); err != nil {
+		return nil, err
+	}
+	signed, err := signer.ClearSign(archive)
+	return []byte(signed), err
+}
+
+// readPassphrase is asked for only if the key has one.
+func (p Packaging) readPassphrase(string) ([]byte, error) {
+	if p.PassphraseFile == "" {
+		return nil, errors.New("it is protected by a passphrase: set --passphrase-file (with make: PASSPHRASE_FILE=file)")
+	}
+	secret, err := os.ReadFile(p.PassphraseFile)
+	return bytes.TrimRight(secret, "\r\n"), err
+}
+
+// sums is the file with the hashes of the archives, what is about them, and the index.
+const sums = "SHA256SUMS"
+
+func writeSums(folder string) error {
+	files, err := filepath.Glob(filepath.Join(folder, "*.tgz*"))
+	if err != nil {
+		return err
+	}
+	var lines bytes.Buffer
+	for _, file := range append(files, filepath.Join(folder, "index.yaml")) {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(&lines, "%x  %s\n", sha256.Sum256(content), filepath.Base(file))
+	}
+	return replace(filepath.Join(folder, sums), lines.Bytes())
+}
+
+// replace writes a file as a whole or not at all.
+func replace(path string, content []byte) error {
+	temporary := path + ".tmp"
+	if err := os.WriteFile(temporary, content, 0o644); err != nil {
+		return err
+	}
+	return os.Rename(temporary, path)
+}

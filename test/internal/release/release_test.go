@@ -1,0 +1,157 @@
+package release
+
+import (
+	"bytes"
+	"crypto"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/ProtonMail/go-crypto/openpgp"
+	"github.com/ProtonMail/go-crypto/openpgp/packet"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"helm.sh/helm/v3/pkg/chart/loader"
+	pgp "helm.sh/helm/v3/pkg/provenance"
+	"helm.sh/helm/v3/pkg/repo"
+
+	"example.com/ai-agent/test/internal/clone"
+)
+
+// signer is the name in the keys of the tests.
+const signer = "A Test"
+
+// The same commit gives the same bytes, whoever checks it out.
+func TestPackageIsReproducible(t *testing.T) {
+	t.Parallel()
+	top, other := clone.New(t), clone.New(t)
+	first := packageOf(t, top)
+	clone.Git(t, other, "config", "core.autocrlf", "true") // as on Windows
+	second := packageOf(t, other)
+	for _, name := range []string{archiveName(t, first), archiveName(t, first) + suffix, "index.yaml", sums} {
+		assert.Equal(t, read(t, first, name), read(t, second, name), name)
+	}
+}
+
+// The archive has what a consumer needs, and nothing else.
+func TestPackageHasWhatConsumersNeed(t *testing.T) {
+	t.Parallel()
+	to := packageOf(t, clone.New(t))
+	c, err := loader.LoadFile(filepath.Join(to, archiveName(t, to)))
+	require.NoError(t, err)
+	tops := map[string]bool{}
+	for _, file := range c.Raw {
+		top, _, _ := bytes.Cut([]byte(file.Name), []byte("/"))
+		tops[string(top)] = true
+		assert.NotEmpty(t, file.Data, file.Name)
+	}
+	assert.Equal(t, map[string]bool{
+		"CHANGELOG.md": true, "Chart.yaml": true, "LICENSE": true, "README.md": true, "environments": true, "files": true,
+		"install-role.yaml": true, "templates": true, "values.schema.json": true, "values.yaml": true,
+	}, tops)
+}
+
+// A commit that cannot be released is refused for every reason at once, and nothing is
+// written.
+func TestPackageRefuses(t *testing.T) {
+	t.Parallel()
+	top := clone.New(t)
+	before := packageOf(t, top)
+	name := archiveName(t, before)
+	require.NoError(t, os.WriteFile(filepath.Join(top, released, name), read(t, before, name), 0o600))
+	clone.Commit(t, top)
+
+	changelog := filepath.Join(top, folder, "CHANGELOG.md")
+	require.NoError(t, os.WriteFile(changelog, []byte("# Changelog\n"), 0o600))
+	clone.Commit(t, top)
+	require.NoError(t, os.WriteFile(filepath.Join(top, "new"), nil, 0o600))
+	refused := Packaging{Root: top, To: filepath.Join(t.TempDir(), "dist")}
+	err := refused.Run(t.Context(), t.Output())
+	require.ErrorIs(t, err, ErrDirty)
+	for _, reason := range []string{"?? new", "CHANGELOG.md has no heading", name + " has already been released with different content"} {
+		assert.ErrorContains(t, err, reason)
+	}
+	assert.NoDirExists(t, refused.To)
+}
+
+// Helm accepts the archive and its provenance file, and refuses a changed byte, another
+// key and a missing file.
+func TestSignedPackageIsVerified(t *testing.T) {
+	t.Parallel()
+	secret, public := key(t)
+	to := t.TempDir()
+	signed := Packaging{Root: clone.New(t), To: to, Keyring: secret, Key: signer}
+	require.NoError(t, signed.Run(t.Context(), t.Output()))
+	archive := filepath.Join(to, archiveName(t, to))
+	require.NoError(t, verify(archive, public))
+
+	_, other := key(t)
+	require.Error(t, verify(archive, other), "another key")
+	content := read(t, to, filepath.Base(archive))
+	content[len(content)/2] ^= 1
+	require.NoError(t, os.WriteFile(archive, content, 0o600))
+	require.ErrorContains(t, verify(archive, public), "sha256 sum does not match", "a changed byte")
+	require.NoError(t, os.Remove(archive+".prov"))
+	require.Error(t, verify(archive, public), "no signature")
+}
+
+// A folder with two versions is a repository that has both.
+func TestIndexHasEveryVersion(t *testing.T) {
+	t.Parallel()
+	top := clone.New(t)
+	to := packageOf(t, top)
+	clone.NewVersion(t, top)
+	require.NoError(t, Packaging{Root: top, To: to, URL: "https://charts.example.com"}.Run(t.Context(), t.Output()))
+	index, err := repo.LoadIndexFile(filepath.Join(to, "index.yaml"))
+	require.NoError(t, err)
+	versions := index.Entries["ai-agent"]
+	require.Len(t, versions, 2)
+	assert.Equal(t, "9"+versions[1].Version, versions[0].Version, "the latest first")
+	assert.Equal(t, []string{"https://charts.example.com/ai-agent-" + versions[0].Version + ".tgz"}, versions[0].URLs)
+}
+
+// packageOf returns the folder with the package of a repository's commit.
+func packageOf(t *testing.T, top string) string {
+	t.Helper()
+	to := t.TempDir()
+	require.NoError(t, Packaging{Root: top, To: to}.Run(t.Context(), t.Output()))
+	return to
+}
+
+func archiveName(t *testing.T, folder string) string {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(folder, "*.tgz"))
+	require.NoError(t, err)
+	require.Len(t, found, 1)
+	return filepath.Base(found[0])
+}
+
+func read(t *testing.T, parts ...string) []byte {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join(parts...))
+	require.NoError(t, err)
+	return content
+}
+
+// key returns the files of a new key: with its secret part, and without.
+func key(t *testing.T) (secret, public string) {
+	t.Helper()
+	entity, err := openpgp.NewEntity(signer, "", "test@example.com", &packet.Config{DefaultHash: crypto.SHA512})
+	require.NoError(t, err)
+	var withSecret, withoutSecret bytes.Buffer
+	require.NoError(t, entity.SerializePrivate(&withSecret, nil))
+	require.NoError(t, entity.Serialize(&withoutSecret))
+	secret, public = filepath.Join(t.TempDir(), "secret.gpg"), filepath.Join(t.TempDir(), "public.gpg")
+	require.NoError(t, os.WriteFile(secret, withSecret.Bytes(), 0o600))
+	require.NoError(t, os.WriteFile(public, withoutSecret.Bytes(), 0o600))
+	return secret, public
+}
+
+func verify(archive, keyring string) error {
+	signatory, err := pgp.NewFromKeyring(keyring, "")
+	if err != nil {
+		return err
+	}
+	_, err = signatory.Verify(archive, archive+".prov")
+	return err
+}

@@ -1,0 +1,94 @@
+package live
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"example.com/ai-agent/test/internal/chart"
+	"example.com/ai-agent/test/internal/clone"
+	"example.com/ai-agent/test/internal/ociregistry"
+	"example.com/ai-agent/test/internal/profile"
+	"example.com/ai-agent/test/internal/release"
+	"example.com/ai-agent/test/internal/repo"
+)
+
+// The chart of an OCI registry is installed by its version, upgraded by its digest and
+// rolled back, with both versions of helm. A version that does not exist, and a digest
+// that is not there, are refused.
+func TestChartFromAnOCIRegistry(t *testing.T) {
+	t.Parallel()
+	require.NoError(t, repo.UseTools("helm4", "registry"))
+	host := ociregistry.Start(t, false).Host
+	from := t.TempDir()
+	require.NoError(t, release.Packaging{Root: clone.New(t), To: from}.Run(t.Context(), t.Output()))
+	var published strings.Builder
+	require.NoError(t, release.Publishing{From: from, To: "oci://" + host + "/charts", ChartOnly: true, PlainHTTP: true}.Run(t.Context(), &published))
+	byDigest := "oci://" + strings.TrimSpace(published.String())
+	byVersion := "oci://" + host + "/charts/ai-agent"
+	version := versionIn(t, from)
+	for _, helm := range []string{"helm", "helm4"} {
+		t.Run(helm, func(t *testing.T) {
+			t.Parallel()
+			n := newNamespace(t).Using(helm)
+			n.Chart(byVersion).InstallNoWait(t, "ai-agent", profile.Single(nil), "--version="+version, "--plain-http", "--wait", "--timeout=3m")
+			out, err := n.Chart(byDigest).TryUpgrade(t, "ai-agent", chart.Values{"config.LOG_LEVEL": "DEBUG"}, "--reuse-values", "--plain-http", "--wait", "--timeout=5m")
+			require.NoError(t, err, out)
+			assert.Contains(t, n.MustHelm(t, "get", "manifest", "ai-agent"), "LOG_LEVEL: DEBUG")
+			n.MustHelm(t, "rollback", "ai-agent", "1", "--wait", "--timeout=5m")
+			assert.NotContains(t, n.MustHelm(t, "get", "manifest", "ai-agent"), "LOG_LEVEL: DEBUG")
+
+			out, err = n.Chart(byVersion).TryUpgrade(t, "ai-agent", nil, "--reuse-values", "--plain-http", "--version=99.0.0")
+			require.Error(t, err)
+			assert.Contains(t, out, "not found")
+			other := byVersion + "@sha256:" + strings.Repeat("0", 64)
+			out, err = n.Chart(other).TryUpgrade(t, "ai-agent", nil, "--reuse-values", "--plain-http")
+			require.Error(t, err)
+			assert.Contains(t, out, "not found")
+		})
+	}
+}
+
+// A repository served by HTTP has two versions: the older one is installed, and upgraded
+// to the newer one.
+func TestChartFromAnHTTPRepository(t *testing.T) {
+	t.Parallel()
+	require.NoError(t, repo.UseTools("helm4"))
+	top, folder := clone.New(t), t.TempDir()
+	require.NoError(t, release.Packaging{Root: top, To: folder}.Run(t.Context(), t.Output()))
+	older := versionIn(t, folder)
+	newer := "9" + older
+	clone.NewVersion(t, top)
+	require.NoError(t, release.Packaging{Root: top, To: folder}.Run(t.Context(), t.Output()))
+	server := httptest.NewServer(http.FileServer(http.Dir(folder)))
+	t.Cleanup(server.Close)
+	for _, helm := range []string{"helm", "helm4"} {
+		t.Run(helm, func(t *testing.T) {
+			t.Parallel()
+			n := newNamespace(t).Using(helm).Chart("test/ai-agent")
+			own := t.TempDir()
+			mine := []string{"--repository-config=" + filepath.Join(own, "repositories.yaml"), "--repository-cache=" + own}
+			n.MustHelm(t, append([]string{"repo", "add", "test", server.URL}, mine...)...)
+			found := n.MustHelm(t, append([]string{"search", "repo", "ai-agent", "--versions"}, mine...)...)
+			assert.Regexp(t, `(?s)\s`+newer+`\s.*\s`+older+`\s`, found)
+			n.InstallNoWait(t, "ai-agent", profile.Single(nil), append(mine, "--version="+older, "--wait", "--timeout=3m")...)
+			out, err := n.TryUpgrade(t, "ai-agent", nil, append(mine, "--reuse-values", "--wait", "--timeout=3m")...)
+			require.NoError(t, err, out)
+			assert.Contains(t, n.MustHelm(t, "list"), "ai-agent-"+newer)
+		})
+	}
+}
+
+// versionIn returns the version of the only archive in a folder.
+func versionIn(t *testing.T, folder string) string {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(folder, "ai-agent-*.tgz"))
+	require.NoError(t, err)
+	require.Len(t, found, 1)
+	return strings.TrimSuffix(strings.TrimPrefix(filepath.Base(found[0]), "ai-agent-"), ".tgz")
+}
