@@ -1,7 +1,7 @@
 # `make up` and `make test` do the main work. Make passes variables on the command line
 # to the scripts as environment variables.
 .DEFAULT_GOAL := help
-.PHONY: help up down uninstall test test-quick test-offline fuzz mutate bench lint validate package image publish generate tools test-down clean
+.PHONY: help up down uninstall test test-quick test-offline test-live fuzz mutate bench lint validate package image publish notes adopt generate tools test-down clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -26,6 +26,9 @@ test-quick: lint ## Run lint, the offline tests and the most important live test
 test-offline: tools ## Run the tests that need no cluster
 	@scripts/test.sh offline
 
+test-live: ## Run the tests that need a cluster [HELM=helm4: with Helm 4]
+	@scripts/test.sh live
+
 test-down: ## Remove the cluster of `make test`
 	@CLUSTER=ai-agent-test scripts/down.sh
 
@@ -44,7 +47,7 @@ lint: tools ## Check formatting, Go, shell scripts and charts
 validate: ## Report problems in your values: VALUES="base.yaml my.yaml" [PLATFORM=gke|eks|aks|karpenter|bare] [OUTPUT=json|junit|sarif]
 	@scripts/validate.sh
 
-package: ## Package the chart of this commit into dist/ [KEYRING=file KEY=name: sign it] [URL=base URL of the chart repository]
+package: ## Package the chart of this commit into dist/ [KEYRING=file KEY=name: sign it] [URL=base URL of the chart repository] [VERSION= fail unless it is this]
 	@scripts/release.sh package
 
 image: ## Build the sample agent's image for amd64 and arm64 into dist/image, without a container engine
@@ -52,6 +55,12 @@ image: ## Build the sample agent's image for amd64 and arm64 into dist/image, wi
 
 publish: ## Push dist/ to REGISTRY=oci://HOST/PATH [COSIGN_KEY=file: sign what is pushed]
 	@scripts/release.sh publish
+
+notes: ## Print what the changelog says of this version
+	@scripts/release.sh notes
+
+adopt: ## Replace example.com by where you publish: REPOSITORY=github.com/acme/ai-agent REGISTRY=oci://HOST/PATH CONTACT=email
+	@scripts/adopt.sh
 
 generate: tools ## Generate the chart's schema and README, the Kubernetes schemas and the golden renders
 	@scripts/generate.sh

@@ -14,6 +14,7 @@ staticcheck ./...
 command -v shellcheck >/dev/null ||
 	apt_install "shellcheck is missing" "Install it with your package manager." shellcheck
 shellcheck scripts/*.sh ci/engine/* .ci/run
+actionlint
 helm lint --strict --quiet charts/ai-agent
 # The add-ons require the names of their images.
 helm lint --strict --quiet ci/addons/* --set image=lint,images.redis=lint,images.postgres=lint,images.agent=lint

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs tests and prints a summary: "all" of them, those that need no cluster ("offline"),
-# or those and the headline live tests ("quick"). The live tests have their own cluster
+# those that need one ("live"), or the offline and the headline live tests ("quick"). The live tests have their own cluster
 # and kubeconfig, so a user's cluster ai-agent stays untouched.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -70,10 +70,14 @@ offline)
 	announce "$plan"
 	offline
 	;;
+live)
+	part "environment" environment
+	live
+	;;
 quick)
 	part "environment" environment
 	offline
 	live -run 'TestDefaults|TestNoRunIsInterrupted|TestHelmTest'
 	;;
-*) die "unknown argument '$1'" "Use all, offline or quick." ;;
+*) die "unknown argument '$1'" "Use all, offline, live or quick." ;;
 esac

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Builds the tools that go.mod pins into bin/. With the argument "test", also builds
-# those that only tests need: Helm 4 as bin/helm4, kube-score, kube-validate, cosign, a registry, and validate.
+# those that only tests need: Helm 4 as bin/helm4, kube-score, kube-validate, cosign,
+# a registry, syft, actionlint, and validate.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -15,7 +16,7 @@ go build -trimpath -buildvcs=false -v -o bin/ -ldflags "-s -w -X helm.sh/helm/v3
 	-X $lint.k8sVersionMajor=1 -X $lint.k8sVersionMinor=$minor" "${tools[@]}"
 if [ "${1:-}" = test ]; then
 	go build -trimpath -buildvcs=false -v -ldflags '-s -w' -o bin/helm4 helm.sh/helm/v4/cmd/helm
-	for module in kube-score cosign registry; do
+	for module in kube-score cosign registry syft actionlint; do
 		(cd "ci/$module" && CGO_ENABLED=0 go build -trimpath -buildvcs=false -v -ldflags '-s -w' -o "$bin/" tool)
 	done
 	# With the flags of node-image.sh, whose cached packages it then uses.

@@ -35,7 +35,7 @@ func TestReadmeHasTheCurrentVersions(t *testing.T) {
 			assert.Equal(t, metadata.Version, match[1], line)
 		}
 	}
-	assert.Equal(t, 5, mentioned, "mentions of the chart's version")
+	assert.Equal(t, 6, mentioned, "mentions of the chart's version")
 
 	var supported []string
 	for _, row := range supportedRows.FindAllStringSubmatch(string(page), -1) {
@@ -47,4 +47,14 @@ func TestReadmeHasTheCurrentVersions(t *testing.T) {
 		validated = append(validated, schemas.Minor(version))
 	}
 	assert.Equal(t, validated, supported)
+}
+
+// Artifact Hub shows the image that the chart runs by default: where it is published, in
+// the version of the chart.
+func TestArtifactHubNamesTheImage(t *testing.T) {
+	t.Parallel()
+	metadata, err := charttest.Own(t).Metadata()
+	require.NoError(t, err)
+	assert.Contains(t, metadata.Annotations["artifacthub.io/images"], "/agent:"+metadata.AppVersion+"\n")
+	assert.Len(t, metadata.Maintainers, 1)
 }

@@ -1,18 +1,23 @@
 package live
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"example.com/ai-agent/test/internal/chart"
+	"example.com/ai-agent/test/internal/charttest"
 	"example.com/ai-agent/test/internal/clone"
 	"example.com/ai-agent/test/internal/ociregistry"
+	"example.com/ai-agent/test/internal/prober"
 	"example.com/ai-agent/test/internal/profile"
 	"example.com/ai-agent/test/internal/release"
 	"example.com/ai-agent/test/internal/repo"
@@ -82,6 +87,65 @@ func TestChartFromAnHTTPRepository(t *testing.T) {
 			assert.Contains(t, n.MustHelm(t, "list"), "ai-agent-"+newer)
 		})
 	}
+}
+
+// A chart with three agents, each under an alias, gets the chart from an OCI registry.
+// They are installed, upgraded and removed as one; one more is left out by its condition.
+func TestUmbrellaFromAnOCIRegistry(t *testing.T) {
+	t.Parallel()
+	require.NoError(t, repo.UseTools("helm4", "registry"))
+	host := ociregistry.Start(t, false).Host
+	from := t.TempDir()
+	require.NoError(t, release.Packaging{Root: clone.New(t), To: from}.Run(t.Context(), t.Output()))
+	require.NoError(t, release.Publishing{From: from, To: "oci://" + host + "/charts", ChartOnly: true, PlainHTTP: true}.Run(t.Context(), t.Output()))
+	agents := []string{"research", "support", "coder"}
+	for _, helm := range []string{"helm", "helm4"} {
+		t.Run(helm, func(t *testing.T) {
+			t.Parallel()
+			n := newNamespace(t).Using(helm)
+			umbrella := umbrellaOf(t, "oci://"+host+"/charts", versionIn(t, from), append(agents, "writer")...)
+			n.MustHelm(t, "dependency", "update", umbrella, "--plain-http")
+			require.NoError(t, os.RemoveAll(filepath.Join(umbrella, "charts")))
+			n.MustHelm(t, "dependency", "build", umbrella, "--plain-http") // as CI does, from Chart.lock
+			values := chart.Values{"global.region": "eu", "writer.enabled": false}
+			for _, agent := range agents {
+				for path, value := range profile.Single(chart.Values{"config.OPENAI_BASE_URL": n.ModelURL()}) {
+					values = values.With(agent+"."+path, value)
+				}
+			}
+			n.MustHelm(t, "install", "team", umbrella, "--wait", "--timeout=3m", "--values", charttest.File(t, values))
+			const tokens = 7
+			for _, agent := range agents {
+				requireDone(t, prober.Ask(t, n, prober.Run{URL: "http://team-" + agent + "-service", Task: "say hello", MaxTokens: tokens}), tokens)
+			}
+			n.MustHelm(t, "upgrade", "team", umbrella, "--wait", "--timeout=5m", "--values", charttest.File(t, values.With("coder.config.LOG_LEVEL", "DEBUG")))
+			assert.Equal(t, 1, strings.Count(n.MustHelm(t, "get", "manifest", "team"), "LOG_LEVEL: DEBUG"))
+			deployments, err := n.Client().AppsV1().Deployments(n.Name).List(t.Context(), metav1.ListOptions{})
+			require.NoError(t, err)
+			var names []string
+			for _, deployment := range deployments.Items {
+				names = append(names, deployment.Name)
+			}
+			assert.ElementsMatch(t, []string{"team-research", "team-support", "team-coder"}, names)
+			n.MustHelm(t, "uninstall", "team", "--wait", "--cascade=foreground", "--timeout=3m")
+			deployments, err = n.Client().AppsV1().Deployments(n.Name).List(t.Context(), metav1.ListOptions{})
+			require.NoError(t, err)
+			assert.Empty(t, deployments.Items)
+		})
+	}
+}
+
+// umbrellaOf writes a chart that depends on the chart ai-agent of a repository, under each
+// alias, which its value enabled can leave out.
+func umbrellaOf(t *testing.T, repository, version string, aliases ...string) string {
+	t.Helper()
+	folder := t.TempDir()
+	metadata := "apiVersion: v2\nname: team\nversion: 1.0.0\ndependencies:\n"
+	for _, alias := range aliases {
+		metadata += fmt.Sprintf("  - {name: ai-agent, version: %s, repository: %q, alias: %s, condition: %s.enabled}\n", version, repository, alias, alias)
+	}
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "Chart.yaml"), []byte(metadata), 0o600))
+	return folder
 }
 
 // versionIn returns the version of the only archive in a folder.

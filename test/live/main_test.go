@@ -37,7 +37,7 @@ func TestMain(m *testing.M) {
 }
 
 func run(m *testing.M) (code int, err error) {
-	if err := repo.UseTools("helm", "kubectl", "kube-validate"); err != nil {
+	if err := repo.UseTools("helm", cluster.HelmCommand(), "kubectl", "kube-validate"); err != nil {
 		return 0, err
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

@@ -72,7 +72,10 @@ func TestEndpointSlicesKeepTerminatingPods(t *testing.T) {
 	client.AwaitTokens(t)
 	n.MustKubectl(t, "delete", "pod", pod.Name, "--wait=false")
 	cluster.Eventually(t, "the removal from Endpoints", time.Minute, func(ctx context.Context) error {
-		addresses := n.MustKubectl(t, "get", "endpoints", "ai-agent-service", "--output=jsonpath={.subsets[*].*[*].targetRef.name}")
+		addresses, err := n.Kubectl(t, "get", "endpoints", "ai-agent-service", "--output=jsonpath={.subsets[*].*[*].targetRef.name}")
+		if err != nil {
+			return err
+		}
 		if strings.Contains(addresses, pod.Name) {
 			return fmt.Errorf("Endpoints has %s", addresses)
 		}

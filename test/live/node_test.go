@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os/exec"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -66,4 +67,28 @@ func TestSpreadPodsSurviveALostWorker(t *testing.T) {
 
 	restart()
 	cluster.Eventually(t, "three endpoints", 3*time.Minute, spread.Endpoints(3))
+	cluster.Eventually(t, "routes between all nodes", 3*time.Minute, routed(n)) // the other tests need them
+}
+
+// routed returns nil if every node has a route to the pods of each other node. When a
+// lost node returns, it is Ready before the others have a route to it again.
+func routed(n *cluster.Namespace) cluster.Condition {
+	return func(ctx context.Context) error {
+		nodes, err := n.Client().CoreV1().Nodes().List(ctx, metav1.ListOptions{})
+		if err != nil {
+			return err
+		}
+		for _, node := range nodes.Items {
+			routes, err := exec.CommandContext(ctx, "docker", "exec", node.Name, "ip", "route").Output()
+			if err != nil {
+				return err
+			}
+			for _, other := range nodes.Items {
+				if other.Name != node.Name && !strings.Contains(string(routes), other.Spec.PodCIDR+" via") {
+					return fmt.Errorf("%s has no route to the pods of %s", node.Name, other.Name)
+				}
+			}
+		}
+		return nil
+	}
 }

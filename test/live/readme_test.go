@@ -23,17 +23,18 @@ var notRun = map[string]string{
 	"make test":         "it runs this test",
 	"make test-offline": "it is the first half of `make test`",
 	"make test-quick":   "it is a part of `make test`",
-	"make down":         "it removes the cluster; CI runs it",
+	"make down":         "it removes the cluster that the tests use",
 	"make package":      "it refuses a work tree with changes; the tests in test/internal/release package a clone",
 	"make image":        "as `make package`",
-	"make publish REGISTRY=oci://registry.example.com/charts COSIGN_KEY=cosign.key":                        "TestPublish does, with a registry on this machine",
-	"bin/cosign verify --key cosign.pub --insecure-ignore-tlog registry.example.com/charts/ai-agent:0.2.0": "it fetches the roots of trust from the internet; TestPublish verifies without them",
+	"make publish REGISTRY=oci://registry.example.com/charts COSIGN_KEY=cosign.key":                                                    "TestPublish does, with a registry on this machine",
+	"bin/cosign verify --key cosign.pub --insecure-ignore-tlog registry.example.com/charts/ai-agent:0.2.0":                             "it fetches the roots of trust from the internet; TestPublish verifies without them",
+	"bin/cosign verify-attestation --key cosign.pub --insecure-ignore-tlog --type spdxjson registry.example.com/charts/ai-agent:0.2.0": "it fetches the roots of trust from the internet; TestPublish verifies without them",
+	"make adopt REPOSITORY=github.com/acme/ai-agent REGISTRY=oci://registry.acme.com/charts CONTACT=security@acme.com":                 "TestAdopt does, in a clone",
 	"make uninstall": "it stops Docker, and the cluster of this test with it",
 	"make mutate":    "it takes ten minutes",
 	"helm test":      "it is the name of a command in a sentence",
 	"echo '{apiVersion: apps/v1, kind: Deployment, metadata: {name: ai-agent}, spec: {replicas: 3}}' | kubectl apply --server-side --field-manager=handover -f -": "TestArgoCDKeepsTheNumberOfPods does",
-	"go mod edit -module": "it renames the module, to publish it",
-	"go run example.com/ai-agent/test/validate@v0.2.0 --chart ai-agent-0.2.0.tgz my.yaml": "TestByVersion runs it, from a module proxy",
+	"go run example.com/ai-agent/test/validate@v0.2.0 --chart ai-agent-0.2.0.tgz my.yaml":                                                                         "TestByVersion runs it, from a module proxy",
 }
 
 // Every command in the README works, in order and in one shell, and prints what the

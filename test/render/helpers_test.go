@@ -41,8 +41,10 @@ var (
 	podsOnly = chart.Values{"networkPolicy.ingress.from": chart.List{chart.Map{"namespaceSelector": chart.Map{}}}}
 )
 
-// anEgress is a rule of yours for outgoing traffic.
-var anEgress = extraEgress(chart.Map{"to": chart.List{aBlock("10.0.0.0/16")}, "ports": chart.List{chart.Map{"port": 443}}})
+// egressOn allows a port of a private range, in a rule of the user.
+func egressOn(port int) chart.Values {
+	return extraEgress(chart.Map{"to": chart.List{aBlock("10.0.0.0/16")}, "ports": chart.List{chart.Map{"port": port}}})
+}
 
 func extraEgress(rule chart.Map) chart.Values {
 	return chart.Values{"networkPolicy.extraEgress": chart.List{rule}}

@@ -797,16 +797,21 @@ var ruleCases = map[string]struct {
 		{name: "a reference, which Kubernetes leaves as it is", values: chart.Values{"config.REDIS_URL": "redis://$(HOST)"}, at: "config.REDIS_URL"},
 		{name: "in env", values: variable("REDIS_URL", "abc-secret"), at: "env[0]"},
 		{name: "in the Secret", values: chart.Values{"secret.stringData.DATABASE_URL": "abc-secret"}, at: "secret.stringData.DATABASE_URL"},
+		{name: "a rule for telemetry", values: egressOn(4317).With("config.REDIS_URL", "redis-service:6379"), at: "config.REDIS_URL"},
+		{name: "a rule for HTTPS", values: egressOn(443).With("config.REDIS_URL", "redis-service:6379"), at: "config.REDIS_URL"},
 	}, map[string]chart.Values{
 		"no Redis":                   {"config.REDIS_URL": ""},
 		"a socket":                   {"config.REDIS_URL": "unix:///var/run/redis.sock"},
 		"an unknown scheme and port": {"config.DATABASE_URL": "oracle://db:1521/agents"},
 		"no policy":                  {"config.REDIS_URL": "redis-service:6379", "networkPolicy.enabled": false},
-		"a rule for its server":      anEgress.With("config.REDIS_URL", "redis-service:6379"),
+		"a rule for its server":      egressOn(6379).With("config.REDIS_URL", "redis-service:6379"),
+		"a rule for any port":        extraEgress(chart.Map{"to": chart.List{aBlock("10.0.0.0/16")}}).With("config.REDIS_URL", "redis-service:6379"),
 		"replaced in env":            variable("REDIS_URL", "redis://r.data").With("config.REDIS_URL", "redis-service:6379"),
 	}},
 	"url-unknown": {[]report{
 		{name: "from a Secret", values: chart.Values{"env": chart.List{secretVariable("REDIS_URL")}}, at: "env[0]"},
+		{name: "a rule for HTTPS", values: egressOn(443).With("env", chart.List{secretVariable("REDIS_URL")}), at: "env[0]"},
+		{name: "a rule for a database", values: egressOn(5432).And(chart.Values{"env": chart.List{secretVariable("OPENAI_BASE_URL")}, "networkPolicy.egress.https": false}), at: "env[0]"},
 		{name: "a host from a Secret", values: chart.Values{"env": chart.List{secretVariable("DB_HOST"), chart.Map{"name": "DATABASE_URL", "value": "postgresql://$(DB_HOST)/agents"}}}, at: "env[1]"},
 		{name: "a reference to nothing", values: variable("DATABASE_URL", "$(PG_URL)"), at: "env[0]"},
 		{name: "the model's address, no HTTPS", values: chart.Values{"env": chart.List{secretVariable("OPENAI_BASE_URL")}, "networkPolicy.egress.https": false}, at: "env[0]"},
@@ -816,30 +821,35 @@ var ruleCases = map[string]struct {
 	}, map[string]chart.Values{
 		"credentials from a Secret": {"env": chart.List{secretVariable("DB_USER"), chart.Map{"name": "DATABASE_URL", "value": "postgresql://$(DB_USER):$(DB_PASS)@pg-rw.data.svc:5432/agents"}}},
 		"a host that is known":      {"env": chart.List{chart.Map{"name": "DB_HOST", "value": "pg.data"}, chart.Map{"name": "DATABASE_URL", "value": "postgresql://$(DB_HOST)/agents"}}},
-		"a rule for its server":     anEgress.With("env", chart.List{secretVariable("REDIS_URL")}),
+		"a rule for its server":     egressOn(6380).With("env", chart.List{secretVariable("REDIS_URL")}),
+		"a rule for the model":      egressOn(443).And(chart.Values{"env": chart.List{secretVariable("OPENAI_BASE_URL")}, "networkPolicy.egress.https": false}),
 		"a public model":            {"env": chart.List{secretVariable("OPENAI_BASE_URL")}},
 		"files, not variables":      {"secret.sealedSecret.encryptedData": chart.Map{"DATABASE_URL": "AgA"}, "secret.mountPath": "/secrets"},
 		"no policy":                 {"env": chart.List{secretVariable("REDIS_URL")}, "networkPolicy.enabled": false},
 	}},
 	"url-overridden": {[]report{
 		{name: "your Secret", values: chart.Values{"secret.existingSecret": "mine"}, at: "secret.existingSecret"},
+		{name: "a rule for the model alone", values: egressOn(443).With("secret.existingSecret", "mine"), at: "secret.existingSecret"},
 		{name: "an ExternalSecret", values: aStore, at: "secret.externalSecret.dataFrom"},
 		{name: "envFrom", values: chart.Values{"envFrom": chart.List{chart.Map{"secretRef": chart.Map{"name": "a"}}}}, at: "envFrom"},
 	}, map[string]chart.Values{
-		"the default":           nil,
-		"files, not variables":  {"secret.existingSecret": "mine", "secret.mountPath": "/secrets"},
-		"a rule for its server": anEgress.With("secret.existingSecret", "mine"),
-		"no policy":             {"secret.existingSecret": "mine", "networkPolicy.enabled": false},
+		"the default":          nil,
+		"files, not variables": {"secret.existingSecret": "mine", "secret.mountPath": "/secrets"},
+		"rules for each server": egressOn(443).And(chart.Values{"secret.existingSecret": "mine", "networkPolicy.extraEgress": chart.List{
+			chart.Map{"to": chart.List{aBlock("10.0.0.0/16")}, "ports": chart.List{chart.Map{"port": 443}, chart.Map{"port": 5432}, chart.Map{"port": 6379}}},
+		}}),
+		"no policy": {"secret.existingSecret": "mine", "networkPolicy.enabled": false},
 		"all in env": {"secret.existingSecret": "mine", "env": chart.List{
 			chart.Map{"name": "REDIS_URL", "value": ""}, chart.Map{"name": "DATABASE_URL", "value": ""}, chart.Map{"name": "OPENAI_BASE_URL", "value": ""},
 		}},
 	}},
 	"public-name-private-address": {[]report{
 		{name: "a managed Redis", values: chart.Values{"config.REDIS_URL": "rediss://a.cache.amazonaws.com:6380"}, at: "config.REDIS_URL"},
+		{name: "a rule for another port", values: egressOn(6379).With("config.REDIS_URL", "rediss://a.cache.amazonaws.com:6380"), at: "config.REDIS_URL"},
 		{name: "a name that is private by convention", values: chart.Values{"config.REDIS_URL": "redis://cache.internal:6379"}, at: "config.REDIS_URL"},
 		{name: "one of two databases", values: variable("DATABASE_URL", "postgresql://db.data,db.eu.example.com/agents"), at: "env[0]"},
 	}, map[string]chart.Values{
-		"a rule for its server": anEgress.With("config.REDIS_URL", "redis://a.cache.amazonaws.com"),
+		"a rule for its server": egressOn(6379).With("config.REDIS_URL", "redis://a.cache.amazonaws.com"),
 		"Services":              {"config.REDIS_URL": "redis://a.data", "config.DATABASE_URL": "postgresql://a-0.a.data.svc/b"},
 		"an address":            {"config.REDIS_URL": "redis://10.1.2.3"},
 		"a public model":        {"config.OPENAI_BASE_URL": "https://model.eu.example.com/v1"},
@@ -848,11 +858,13 @@ var ruleCases = map[string]struct {
 	"kubernetes-api-blocked": {[]report{
 		{name: "a token", values: chart.Values{"serviceAccount.automount": true}, at: "networkPolicy.egress.kubernetesAPI"},
 		{name: "a token in a volume", values: projected(chart.Map{"path": "token"}), at: "networkPolicy.egress.kubernetesAPI"},
+		{name: "a token and another range", values: extraEgress(chart.Map{"to": chart.List{aBlock("10.0.0.0/16")}, "ports": chart.List{chart.Map{"port": 7000, "endPort": 8000}}}).With("serviceAccount.automount", true), at: "networkPolicy.egress.kubernetesAPI"},
 		{name: "a token and another rule", values: extraEgress(chart.Map{"to": chart.List{aBlock("10.0.0.0/16")}, "ports": chart.List{chart.Map{"port": 5432}}}).With("serviceAccount.automount", true), at: "networkPolicy.egress.kubernetesAPI"},
 	}, map[string]chart.Values{
 		"no token":                   nil,
 		"a token for something else": projected(chart.Map{"path": "token", "audience": "vault"}),
 		"its address":                {"serviceAccount.automount": true, "networkPolicy.egress.kubernetesAPI": chart.List{aBlock("192.0.2.1/32")}},
+		"a rule for a range":         {"serviceAccount.automount": true, "networkPolicy.extraEgress": chart.List{chart.Map{"to": chart.List{aBlock("192.0.2.1/32")}, "ports": chart.List{chart.Map{"port": 6000, "endPort": 7000}}}}},
 		"a rule for it":              {"serviceAccount.automount": true, "networkPolicy.extraEgress": chart.List{chart.Map{"to": chart.List{aBlock("192.0.2.1/32")}, "ports": chart.List{chart.Map{"port": 6443}}}}},
 		"a rule for all its ports":   {"serviceAccount.automount": true, "networkPolicy.extraEgress": chart.List{chart.Map{"to": chart.List{aBlock("192.0.2.1/32")}}}},
 		"no policy":                  {"serviceAccount.automount": true, "networkPolicy.enabled": false},
@@ -868,7 +880,7 @@ var ruleCases = map[string]struct {
 		"GKE, no such account": identity("iam.gke.io/gcp-service-account").With("serviceAccount.create", false),
 		"EKS":                  identity("eks.amazonaws.com/role-arn"),
 		"AKS":                  identity("azure.workload.identity/client-id"),
-		"EKS, an STS endpoint": anEgress.And(identity("eks.amazonaws.com/role-arn")).And(chart.Values{"networkPolicy.egress.https": false}),
+		"EKS, an STS endpoint": egressOn(443).And(identity("eks.amazonaws.com/role-arn")).And(chart.Values{"networkPolicy.egress.https": false}),
 		"another annotation":   identity("example.com/owner").With("networkPolicy.egress.https", false),
 	}},
 	"egress-unrestricted": {[]report{
@@ -879,6 +891,9 @@ var ruleCases = map[string]struct {
 		{name: "half of the addresses", values: extraEgress(chart.Map{"to": chart.List{aBlock("128.0.0.0/1")}}), at: "networkPolicy.extraEgress[0]"},
 		{name: "credentials not excepted", values: extraEgress(chart.Map{"to": chart.List{aBlock("0.0.0.0/0", "10.0.0.0/8")}}), at: "networkPolicy.extraEgress[0]"},
 		{name: "every port of every pod", values: extraEgress(chart.Map{"to": chart.List{chart.Map{"namespaceSelector": chart.Map{}}}}), at: "networkPolicy.extraEgress[0]"},
+		{name: "every port, by its protocol", values: extraEgress(chart.Map{"to": chart.List{chart.Map{"namespaceSelector": chart.Map{}}}, "ports": chart.List{chart.Map{"protocol": "TCP"}}}), at: "networkPolicy.extraEgress[0]"},
+		{name: "every port, as a range", values: extraEgress(chart.Map{"to": chart.List{chart.Map{"namespaceSelector": chart.Map{}}}, "ports": chart.List{chart.Map{"port": 1, "endPort": 65535}}}), at: "networkPolicy.extraEgress[0]"},
+		{name: "every pod, by empty labels", values: extraEgress(chart.Map{"to": chart.List{chart.Map{"namespaceSelector": chart.Map{"matchLabels": chart.Map{}}, "podSelector": chart.Map{}}}}), at: "networkPolicy.extraEgress[0]"},
 	}, map[string]chart.Values{
 		"a private range":             extraEgress(chart.Map{"to": chart.List{aBlock("10.0.0.0/8")}}),
 		"the internet":                extraEgress(chart.Map{"to": chart.List{aBlock("0.0.0.0/0", "10.0.0.0/8", "169.254.0.0/16"), aBlock("2000::/3")}}),
@@ -888,6 +903,7 @@ var ruleCases = map[string]struct {
 		"no address":                  extraEgress(chart.Map{"to": chart.List{aBlock("banana")}}),
 	}},
 	"ingress-unrestricted": {[]report{
+		{name: "any client, any port of TCP", values: chart.Values{"networkPolicy.extraIngress": chart.List{chart.Map{"ports": chart.List{chart.Map{"protocol": "TCP"}}}}}, at: "networkPolicy.extraIngress[0]"},
 		{name: "any client, any port", values: chart.Values{"networkPolicy.extraIngress": chart.List{chart.Map{}}}, at: "networkPolicy.extraIngress[0]"},
 		{name: "any client although others are named", values: podsOnly.With("networkPolicy.extraIngress", chart.List{chart.Map{"ports": chart.List{chart.Map{"port": 8000}}}}), at: "networkPolicy.extraIngress[0]"},
 	}, map[string]chart.Values{

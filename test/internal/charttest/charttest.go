@@ -2,16 +2,12 @@
 package charttest
 
 import (
-	"encoding/json"
 	"os"
 	"path/filepath"
-	"reflect"
-	"strings"
 	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/yaml"
 
@@ -61,29 +57,6 @@ func Findings(t testing.TB, options chart.Options) []finding.Finding {
 	findings, err := Own(t).Findings(options)
 	require.NoError(t, err)
 	return findings
-}
-
-// ForbiddenPodFields returns the fields of a pod that the value podSpec must not set:
-// those of Kubernetes' type that the chart's schema leaves out.
-func ForbiddenPodFields(t testing.TB) []string {
-	t.Helper()
-	text, err := os.ReadFile(filepath.Join(chart.Dir(), "schema", "kubernetes.json"))
-	require.NoError(t, err)
-	var schema struct {
-		Defs struct {
-			PodSpec struct{ Properties map[string]any }
-		} `json:"$defs"`
-	}
-	require.NoError(t, json.Unmarshal(text, &schema))
-	var fields []string
-	for field := range reflect.TypeFor[corev1.PodSpec]().Fields() {
-		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
-		if _, permitted := schema.Defs.PodSpec.Properties[name]; !permitted {
-			fields = append(fields, name)
-		}
-	}
-	require.NotEmpty(t, fields)
-	return fields
 }
 
 // File returns the path of a values file with these values.

@@ -98,6 +98,16 @@ func containers(objects chart.Objects) []container {
 	return found
 }
 
+// Images returns the images of all containers, each once, in alphabetical order.
+func Images(objects chart.Objects) []string {
+	var images []string
+	for _, c := range containers(objects) {
+		images = append(images, c.Image)
+	}
+	slices.Sort(images)
+	return slices.Compact(images)
+}
+
 // serves reports whether the container is part of a Deployment and listens on a port.
 func (c container) serves() bool {
 	_, serves := c.pod.owner.(*appsv1.Deployment)

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"cmp"
+	"os"
 	"os/exec"
 	"slices"
 	"testing"
@@ -11,6 +12,10 @@ import (
 	"example.com/ai-agent/test/internal/chart"
 	"example.com/ai-agent/test/internal/charttest"
 )
+
+// HelmCommand is the helm of the tests that name no other: that of the environment
+// variable HELM, such as helm4, or helm.
+func HelmCommand() string { return cmp.Or(os.Getenv("HELM"), "helm") }
 
 // Using returns the same namespace for another helm, such as helm4.
 func (n *Namespace) Using(helm string) *Namespace {
@@ -71,7 +76,7 @@ func (n *Namespace) release(t *testing.T, command, release string, values chart.
 func (n *Namespace) Helm(t *testing.T, args ...string) (string, error) {
 	t.Helper()
 	args = append(args, "--namespace", n.Name, "--kube-context", n.cluster.context)
-	out, err := exec.CommandContext(t.Context(), cmp.Or(n.helm, "helm"), args...).CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), cmp.Or(n.helm, HelmCommand()), args...).CombinedOutput()
 	return string(out), err
 }
 

@@ -18,7 +18,7 @@ type Namespace struct {
 	Name    string
 	cluster *Cluster
 	config  chart.Values // addresses of the shared servers
-	helm    string       // the binary; helm if empty
+	helm    string       // the binary; HelmCommand if empty
 	chart   string       // folder or package; the chart ai-agent if empty
 }
 

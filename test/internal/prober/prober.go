@@ -7,15 +7,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/rand"
 
 	"example.com/ai-agent/test/agent/output"
 	"example.com/ai-agent/test/internal/cluster"
@@ -166,6 +169,9 @@ func (c Client) state(ctx context.Context) (corev1.ContainerState, error) {
 	if err != nil {
 		return corev1.ContainerState{}, err
 	}
+	if len(pod.Status.ContainerStatuses) == 0 && pod.Status.Phase == corev1.PodFailed { // refused by its node
+		return corev1.ContainerState{}, cluster.Permanent(fault(pod))
+	}
 	for _, status := range pod.Status.InitContainerStatuses {
 		if ended := status.State.Terminated; ended != nil && ended.ExitCode != 0 {
 			return corev1.ContainerState{}, cluster.Permanent(fmt.Errorf("pod %s did not get steady answers: %s ended with exit code %d", c.pod, status.Name, ended.ExitCode))
@@ -188,23 +194,50 @@ func (c Client) runs(ctx context.Context) ([]output.Run, error) {
 }
 
 // Listen starts a pod with labels that answers on a port, and in which commands of the
-// sample agent can be run, and waits until it runs.
+// sample agent can be run, and waits until it runs. It is that of a Deployment, which
+// replaces a pod that its node refuses or cannot start.
 func Listen(t *testing.T, n *cluster.Namespace, port int, labels map[string]string) *corev1.Pod {
 	t.Helper()
-	pods := n.Client().CoreV1().Pods(n.Name)
-	listening := pod("", container(t, "listener", "llm", fmt.Sprint("--addr=:", port)))
-	listening.Labels = labels
-	pod, err := pods.Create(t.Context(), listening, metav1.CreateOptions{})
+	name := "listener-" + rand.String(5)
+	own := map[string]string{"listener": name}
+	template := corev1.PodTemplateSpec{Spec: pod("", container(t, "listener", "llm", fmt.Sprint("--addr=:", port))).Spec}
+	template.Labels = maps.Clone(own)
+	maps.Copy(template.Labels, labels)
+	template.Spec.RestartPolicy = corev1.RestartPolicyAlways
+	deployment := &appsv1.Deployment{Spec: appsv1.DeploymentSpec{Selector: &metav1.LabelSelector{MatchLabels: own}, Template: template}}
+	deployment.Name = name
+	_, err := n.Client().AppsV1().Deployments(n.Name).Create(t.Context(), deployment, metav1.CreateOptions{})
 	require.NoError(t, err)
-	name := pod.Name
-	cluster.Eventually(t, "a listener", time.Minute, func(ctx context.Context) error {
-		pod, err = pods.Get(ctx, name, metav1.GetOptions{})
-		if err == nil && pod.Status.Phase != corev1.PodRunning {
-			err = fmt.Errorf("pod %s is %s", name, pod.Status.Phase)
+	var running *corev1.Pod
+	cluster.Eventually(t, "a listener", 2*time.Minute, func(ctx context.Context) error {
+		pods, err := n.Client().CoreV1().Pods(n.Name).List(ctx, metav1.ListOptions{LabelSelector: "listener=" + name})
+		if err != nil {
+			return err
+		}
+		err = fmt.Errorf("%s has no pod", name)
+		for i := range pods.Items {
+			if running = &pods.Items[i]; running.Status.Phase == corev1.PodRunning {
+				return nil
+			}
+			err = fault(running)
 		}
 		return err
 	})
-	return pod
+	return running
+}
+
+// fault says why a pod does not run, as far as its status tells.
+func fault(pod *corev1.Pod) error {
+	why := fmt.Sprintf("pod %s on node %q is %s: %s %s", pod.Name, pod.Spec.NodeName, pod.Status.Phase, pod.Status.Reason, pod.Status.Message)
+	for _, status := range pod.Status.ContainerStatuses {
+		switch state := status.State; {
+		case state.Waiting != nil:
+			why += fmt.Sprintf("; %s waits: %s %s", status.Name, state.Waiting.Reason, state.Waiting.Message)
+		case state.Terminated != nil:
+			why += fmt.Sprintf("; %s ended with exit code %d: %s %s", status.Name, state.Terminated.ExitCode, state.Terminated.Reason, state.Terminated.Message)
+		}
+	}
+	return errors.New(why)
 }
 
 // pod is a restricted pod whose containers run once.

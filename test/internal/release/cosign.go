@@ -8,12 +8,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/google/go-containerregistry/pkg/name"
 )
 
-// Without services: a key is enough, and no other host is asked.
+// Without services: with a key, no other host is asked.
 const (
 	noServices = `{"mediaType":"application/vnd.dev.sigstore.signingconfig.v0.2+json"}`
 	noRoots    = `{"mediaType":"application/vnd.dev.sigstore.trustedroot+json;version=0.1"}`
@@ -23,32 +24,38 @@ const (
 const (
 	signatureType  = "https://sigstore.dev/cosign/sign/v1"
 	provenanceType = "slsaprovenance1"
+	bomType        = "spdxjson"
 )
 
-// cosign runs the command cosign with a key.
+// cosign runs the command cosign.
 type cosign struct {
-	key, public string
-	folder      string // of the files that it reads
-	plainHTTP   bool
+	signs, verifies []string // flags of the commands that do so
+	plainHTTP       bool
 }
 
-// newCosign writes what cosign needs to a folder.
+// newCosign returns cosign with a key or an identity. It writes what cosign needs for a
+// key to a folder.
 func (p Publishing) newCosign(ctx context.Context, folder string) (cosign, error) {
-	c := cosign{key: p.Key, public: filepath.Join(folder, "cosign.pub"), folder: folder, plainHTTP: p.PlainHTTP}
-	err := errors.Join(
-		os.WriteFile(c.services(), []byte(noServices), 0o600),
-		os.WriteFile(filepath.Join(folder, "roots.json"), []byte(noRoots), 0o600),
-	)
-	if err != nil {
+	if p.Identity != "" {
+		return cosign{nil, []string{"--certificate-identity", p.Identity, "--certificate-oidc-issuer", p.Issuer}, p.PlainHTTP}, nil
+	}
+	services, roots, public := filepath.Join(folder, "services.json"), filepath.Join(folder, "roots.json"), filepath.Join(folder, "cosign.pub")
+	c := cosign{
+		[]string{"--key", p.Key, "--signing-config", services, "--trusted-root", roots},
+		verifying(public, roots),
+		p.PlainHTTP,
+	}
+	if err := errors.Join(os.WriteFile(services, []byte(noServices), 0o600), os.WriteFile(roots, []byte(noRoots), 0o600)); err != nil {
 		return c, err
 	}
-	_, err = c.run(ctx, "public-key", "--key", p.Key, "--outfile", c.public)
+	_, err := c.run(ctx, "public-key", "--key", p.Key, "--outfile", public)
 	return c, err
 }
 
-// attest signs what was published and its provenance, unless the key has done so.
-func (p Publishing) attest(ctx context.Context, digest name.Digest, predicate []byte) error {
-	if p.Key == "" {
+// attest signs what was published, its provenance and its SBOMs, unless the key or the
+// identity has done so.
+func (p Publishing) attest(ctx context.Context, a artifact) error {
+	if p.Key == "" && p.Identity == "" {
 		return nil
 	}
 	folder, err := os.MkdirTemp("", "release-")
@@ -60,52 +67,70 @@ func (p Publishing) attest(ctx context.Context, digest name.Digest, predicate []
 	if err != nil {
 		return err
 	}
+	digest := a.tag.Digest(a.there)
 	if c.verify(ctx, digest) != nil {
 		if err := c.sign(ctx, digest); err != nil {
 			return err
 		}
 	}
-	if c.verifyProvenance(ctx, digest) == nil {
-		return nil
-	}
-	file := filepath.Join(folder, "predicate.json")
-	if err := os.WriteFile(file, predicate, 0o600); err != nil {
+	predicate := filepath.Join(folder, "predicate.json")
+	if err := os.WriteFile(predicate, a.origin.predicate, 0o600); err != nil {
 		return err
 	}
-	return c.attest(ctx, digest, file)
+	if err := c.attest(ctx, digest, provenanceType, predicate); err != nil {
+		return err
+	}
+	for _, b := range a.boms {
+		of := digest
+		if b.digest != "" {
+			of = a.tag.Digest(b.digest)
+		}
+		if err := c.attest(ctx, of, bomType, b.file); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// verifying returns the flags that verify with a public key, without Sigstore's log.
+func verifying(public, roots string) []string {
+	return []string{"--key", public, "--insecure-ignore-tlog", "--trusted-root", roots}
 }
 
 func (c cosign) sign(ctx context.Context, digest name.Digest) error {
-	_, err := c.run(ctx, c.arguments(digest, "sign", "--yes", "--key", c.key, "--signing-config", c.services())...)
+	_, err := c.run(ctx, c.command(digest, c.signs, "sign", "--yes")...)
 	return err
 }
 
-// verify returns an error unless the key has signed. An attestation by the key is no
+// verify returns an error unless what was published is signed. An attestation is no
 // signature, although cosign accepts it as one.
 func (c cosign) verify(ctx context.Context, digest name.Digest) error {
-	out, err := c.run(ctx, c.arguments(digest, "verify", "--key", c.public, "--insecure-ignore-tlog")...)
+	out, err := c.run(ctx, c.command(digest, c.verifies, "verify")...)
 	if err == nil && !strings.Contains(out, signatureType) {
 		err = fmt.Errorf("%s has attestations, but no signature", digest)
 	}
 	return err
 }
 
-func (c cosign) attest(ctx context.Context, digest name.Digest, predicate string) error {
-	_, err := c.run(ctx, c.arguments(digest, "attest", "--yes", "--key", c.key, "--signing-config", c.services(), "--type", provenanceType, "--predicate", predicate)...)
+// attest signs a statement about what was published, unless there is a signed one of
+// this type.
+func (c cosign) attest(ctx context.Context, digest name.Digest, kind, predicate string) error {
+	if c.verifyAttestation(ctx, digest, kind) == nil {
+		return nil
+	}
+	_, err := c.run(ctx, c.command(digest, c.signs, "attest", "--yes", "--type", kind, "--predicate", predicate)...)
 	return err
 }
 
-// verifyProvenance returns an error unless the key has signed a provenance.
-func (c cosign) verifyProvenance(ctx context.Context, digest name.Digest) error {
-	_, err := c.run(ctx, c.arguments(digest, "verify-attestation", "--key", c.public, "--insecure-ignore-tlog", "--type", provenanceType)...)
+// verifyAttestation returns an error unless there is a signed statement of a type.
+func (c cosign) verifyAttestation(ctx context.Context, digest name.Digest, kind string) error {
+	_, err := c.run(ctx, c.command(digest, c.verifies, "verify-attestation", "--type", kind)...)
 	return err
 }
 
-func (c cosign) services() string { return filepath.Join(c.folder, "services.json") }
-
-// arguments returns those of a command about what was published.
-func (c cosign) arguments(digest name.Digest, command ...string) []string {
-	return append(command, "--trusted-root", filepath.Join(c.folder, "roots.json"), fmt.Sprintf("--allow-http-registry=%t", c.plainHTTP), digest.String())
+// command returns the arguments of a command about what was published.
+func (c cosign) command(digest name.Digest, flags []string, command ...string) []string {
+	return slices.Concat(command, flags, []string{fmt.Sprintf("--allow-http-registry=%t", c.plainHTTP), digest.String()})
 }
 
 // run returns the output of cosign.

@@ -43,7 +43,7 @@ func (i Imaging) Run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	index, err := agentIndex(ctx, from, version)
+	index, boms, err := agentIndex(ctx, from, version)
 	if err != nil {
 		return err
 	}
@@ -55,11 +55,21 @@ func (i Imaging) Run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	for architecture := range boms { // those of another image, which an interruption would leave
+		if err := os.RemoveAll(i.To + "-" + architecture + bomSuffix); err != nil {
+			return err
+		}
+	}
 	if err := writeLayout(i.To, version, index); err != nil {
 		return err
 	}
 	if err := replace(i.To+suffix, made); err != nil {
 		return err
+	}
+	for architecture, bom := range boms {
+		if err := replace(i.To+"-"+architecture+bomSuffix, bom); err != nil {
+			return err
+		}
 	}
 	fmt.Fprintf(out, "%s  ai-agent:%s  %s  commit %s\n", i.To, version, digest, from.commit)
 	return nil
@@ -78,48 +88,56 @@ func (s source) appVersion(ctx context.Context) (string, error) {
 	return metadata.AppVersion, nil
 }
 
-// agentIndex returns the images of all platforms.
-func agentIndex(ctx context.Context, from source, version string) (v1.ImageIndex, error) {
+// agentIndex returns the images of all platforms, and the SBOM of each by its
+// architecture.
+func agentIndex(ctx context.Context, from source, version string) (index v1.ImageIndex, boms map[string][]byte, err error) {
 	tree, err := os.MkdirTemp("", "release-")
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer os.RemoveAll(tree)
 	if err := from.export(ctx, ".", tree); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	index := mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
+	boms = map[string][]byte{}
+	index = mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
 	for _, platform := range platforms {
-		binary, err := compile(ctx, tree, platform)
-		if err != nil {
-			return nil, err
+		program := filepath.Join(tree, "agent-"+platform.Architecture)
+		if err := compile(ctx, tree, platform, program); err != nil {
+			return nil, nil, err
 		}
-		image, err := agentImage(binary, platform, version)
+		image, err := agentImage(program, platform, version)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
+		}
+		if boms[platform.Architecture], err = programBOM(ctx, program, "ai-agent", version, from.time); err != nil {
+			return nil, nil, err
 		}
 		index = mutate.AppendManifests(index, mutate.IndexAddendum{Add: image, Descriptor: v1.Descriptor{Platform: &platform}})
 	}
-	return index, nil
+	return index, boms, nil
 }
 
 // compile builds the sample agent. The result depends on the source and the version of
 // Go alone.
-func compile(ctx context.Context, tree string, platform v1.Platform) ([]byte, error) {
-	to := filepath.Join(tree, "agent-"+platform.Architecture)
+func compile(ctx context.Context, tree string, platform v1.Platform, to string) error {
 	build := exec.CommandContext(ctx, "go", "build", "-C", tree, "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", to, "./test/agent")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+platform.OS, "GOARCH="+platform.Architecture, "GOAMD64=v1", "GOARM64=v8.0", "GOFLAGS=")
 	if out, err := build.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("building the agent for %s: %w\n%s", platform, err, bytes.TrimSpace(out))
+		return fmt.Errorf("building the agent for %s: %w\n%s", platform, err, bytes.TrimSpace(out))
 	}
-	return os.ReadFile(to)
+	return nil
 }
 
 // agentImage returns the image that test/agent/Dockerfile describes. It depends on the
 // program alone, so that it stays the same until the agent changes. Its provenance has
 // the commit.
-func agentImage(binary []byte, platform v1.Platform, version string) (v1.Image, error) {
+func agentImage(program string, platform v1.Platform, version string) (v1.Image, error) {
 	epoch := time.Unix(0, 0).UTC()
+	binary, err := os.ReadFile(program)
+	if err != nil {
+		return nil, err
+	}
 	content, err := layerOf("agent", binary, epoch)
 	if err != nil {
 		return nil, err

@@ -9,7 +9,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"regexp"
 
 	"helm.sh/helm/v3/pkg/chart"
 	pgp "helm.sh/helm/v3/pkg/provenance"
@@ -23,6 +22,9 @@ type Packaging struct {
 	Root string // top of the repository
 	To   string // folder to write to
 	URL  string // from which To will be served; relative if empty
+
+	Version string   // that the chart must have; any if empty
+	Values  []string // files with values: the SBOM has the images that they choose
 
 	Keyring        string // OpenPGP key ring with the secret key that signs; nothing is signed without it
 	Key            string // name of the key
@@ -40,7 +42,8 @@ func (p Packaging) Run(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	name := fmt.Sprintf("%s-%s.tgz", c.Name(), c.Metadata.Version)
-	if err := errors.Join(from.clean(ctx), hasEntry(c), p.unreleased(name, content)); err != nil {
+	_, missing := entry(c)
+	if err := errors.Join(from.clean(ctx), p.matches(c), missing, p.unreleased(name, content)); err != nil {
 		return err
 	}
 	digest := fmt.Sprintf("%x", sha256.Sum256(content))
@@ -48,33 +51,40 @@ func (p Packaging) Run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	bom, err := chartBOM(c, content, from.time, p.Values)
+	if err != nil {
+		return err
+	}
 	signed, err := p.sign(name, content)
 	if err != nil {
 		return err
 	}
-	if err := p.write(name, content, made, signed); err != nil {
+	if err := p.write(name, content, map[string][]byte{suffix: made, bomSuffix: bom, ".prov": signed}); err != nil {
 		return err
 	}
 	fmt.Fprintf(out, "%s  sha256:%s  commit %s\n", filepath.Join(p.To, name), digest, from.commit)
 	return nil
 }
 
-// write writes the archive and what is about it. The files that are about other bytes
+// write writes the archive and what is about it, by its suffix. The files that are about other bytes
 // go first, so that an interruption leaves none.
-func (p Packaging) write(name string, content, made, signed []byte) error {
+func (p Packaging) write(name string, content []byte, about map[string][]byte) error {
 	archive := filepath.Join(p.To, name)
-	err := errors.Join(os.MkdirAll(p.To, 0o755), os.RemoveAll(archive+".prov"), os.RemoveAll(archive+suffix), os.RemoveAll(filepath.Join(p.To, sums)))
+	err := errors.Join(os.MkdirAll(p.To, 0o755), os.RemoveAll(filepath.Join(p.To, sums)))
+	for suffix := range about {
+		err = errors.Join(err, os.RemoveAll(archive+suffix))
+	}
 	if err != nil {
 		return err
 	}
 	if err := replace(archive, content); err != nil {
 		return err
 	}
-	if err := replace(archive+suffix, made); err != nil {
-		return err
-	}
-	if signed != nil {
-		if err := replace(archive+".prov", signed); err != nil {
+	for suffix, content := range about {
+		if content == nil { // it is not signed
+			continue
+		}
+		if err := replace(archive+suffix, content); err != nil {
 			return err
 		}
 	}
@@ -84,15 +94,12 @@ func (p Packaging) write(name string, content, made, signed []byte) error {
 	return writeSums(p.To)
 }
 
-// hasEntry returns an error unless the changelog has the version of the chart.
-func hasEntry(c *chart.Chart) error {
-	heading := regexp.MustCompile(`(?m)^## \[?` + regexp.QuoteMeta(c.Metadata.Version) + `\]?(\s|$)`)
-	for _, file := range c.Raw {
-		if file.Name == "CHANGELOG.md" && heading.Match(file.Data) {
-			return nil
-		}
+// matches returns an error if another version was asked for, such as that of a git tag.
+func (p Packaging) matches(c *chart.Chart) error {
+	if p.Version == "" || p.Version == c.Metadata.Version {
+		return nil
 	}
-	return fmt.Errorf("%s/CHANGELOG.md has no heading for %s, the version in Chart.yaml: add one", folder, c.Metadata.Version)
+	return fmt.Errorf("version in %s/Chart.yaml is %s, not %s: change it, or release another version", folder, c.Metadata.Version, p.Version)
 }
 
 // unreleased returns an error if the version was released with other bytes.

@@ -28,7 +28,9 @@ import (
 type Publishing struct {
 	From      string // folder of Packaging, in which the folder of Imaging is image
 	To        string // oci://HOST/PATH
-	Key       string // private key of cosign; nothing is signed without it
+	Key       string // private key of cosign that signs
+	Identity  string // that signs without a key, as its certificate names it: the URL of a workflow
+	Issuer    string // of the identity's tokens
 	ChartOnly bool   // publish no image
 	PlainHTTP bool   // connect without TLS
 }
@@ -42,6 +44,13 @@ type artifact struct {
 	origin origin
 	there  string                 // digest of what the tag names already, or ""
 	push   func() (string, error) // returns the digest
+	boms   []bom
+}
+
+// bom is an SBOM to attach. Those of an image are of its platforms.
+type bom struct {
+	digest string // of what it is about; that of the artifact if empty
+	file   string
 }
 
 // Run pushes what is not there yet and signs what is not signed yet, so it can be run
@@ -58,7 +67,7 @@ func (p Publishing) Run(ctx context.Context, out io.Writer) error {
 			}
 		}
 		digest := a.tag.Digest(a.there)
-		if err := p.attest(ctx, digest, a.origin.predicate); err != nil {
+		if err := p.attest(ctx, a); err != nil {
 			return err
 		}
 		fmt.Fprintln(out, digest)
@@ -150,7 +159,11 @@ func (p Publishing) chart(ctx context.Context, base, archive string, loaded *cha
 		}
 		return pushed.Manifest.Digest, nil
 	}
-	return artifact{tag, from, there, push}, err
+	about, err2 := os.ReadFile(archive + bomSuffix)
+	if err2 == nil && !bytes.Contains(about, []byte(digest)) {
+		err2 = fmt.Errorf("%s is not about %s: run `make package` again", archive+bomSuffix, archive)
+	}
+	return artifact{tag, from, there, push, []bom{{file: archive + bomSuffix}}}, errors.Join(err, err2)
 }
 
 // publishedChart returns the digest of a published chart, or "" if there is none. It has
@@ -211,23 +224,35 @@ func (p Publishing) image(ctx context.Context, repository, version string) (arti
 		return artifact{}, err
 	}
 	digest := described.Digest.String()
-	push := func() (string, error) { // the tag comes last
-		images, err := index.ImageIndex(described.Digest)
-		if err != nil {
-			return "", err
+	images, err := index.ImageIndex(described.Digest)
+	if err != nil {
+		return artifact{}, err
+	}
+	ofPlatforms, err := images.IndexManifest()
+	if err != nil {
+		return artifact{}, err
+	}
+	var boms []bom
+	for _, image := range ofPlatforms.Manifests {
+		about := built + "-" + image.Platform.Architecture + bomSuffix
+		if _, err := os.Stat(about); err != nil {
+			return artifact{}, fmt.Errorf("the SBOM of the image: %w", err)
 		}
+		boms = append(boms, bom{image.Digest.String(), about})
+	}
+	push := func() (string, error) { // the tag comes last
 		return digest, remote.WriteIndex(tag, images, p.options(ctx)...)
 	}
 	found, err := remote.Head(tag, p.options(ctx)...)
 	switch {
 	case isMissing(err):
-		return artifact{tag, from, "", push}, nil
+		return artifact{tag, from, "", push, boms}, nil
 	case err != nil:
 		return artifact{}, err
 	case found.Digest != described.Digest:
 		return artifact{}, fmt.Errorf("%s is %w: increase appVersion in %s/Chart.yaml", tag, ErrMoved, folder)
 	default:
-		return artifact{tag, from, digest, push}, nil
+		return artifact{tag, from, digest, push, boms}, nil
 	}
 }
 

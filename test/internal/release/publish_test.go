@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	if err := errors.Join(own.UseTools("cosign", "registry"), os.Setenv("COSIGN_PASSWORD", "")); err != nil {
+	if err := errors.Join(own.UseTools("cosign", "registry", "syft", "helm", "helm4"), os.Setenv("COSIGN_PASSWORD", "")); err != nil {
 		panic(err)
 	}
 	os.Exit(m.Run())
@@ -98,16 +98,28 @@ func TestPublish(t *testing.T) {
 	for _, digest := range first {
 		verifier, reference := verifierOf(t, public, digest)
 		assert.NoError(t, verifier.verify(t.Context(), reference))
-		assert.NoError(t, verifier.verifyProvenance(t.Context(), reference))
+		assert.NoError(t, verifier.verifyAttestation(t.Context(), reference, provenanceType))
 		_, other := cosignKey(t)
 		stranger, _ := verifierOf(t, other, digest)
 		assert.ErrorContains(t, stranger.verify(t.Context(), reference), "could not verify envelope", "another key")
-		assert.Error(t, stranger.verifyProvenance(t.Context(), reference), "another key")
+		assert.Error(t, stranger.verifyAttestation(t.Context(), reference, provenanceType), "another key")
 		signatures, err := exec.CommandContext(t.Context(), "cosign", "tree", "--allow-http-registry", digest).CombinedOutput()
 		require.NoError(t, err, string(signatures))
 		for _, kind := range []string{signatureType, predicateType} { // each once, after three publications
 			assert.Equal(t, 1, strings.Count(string(signatures), kind), string(signatures))
 		}
+	}
+
+	image, err := name.NewDigest(first[0])
+	require.NoError(t, err)
+	described := append(platformsOf(t, image), first[1])
+	require.Len(t, described, 3)
+	for _, digest := range described { // each has its SBOM, once
+		verifier, reference := verifierOf(t, public, digest)
+		assert.NoError(t, verifier.verifyAttestation(t.Context(), reference, bomType))
+		statements, err := exec.CommandContext(t.Context(), "cosign", "tree", "--allow-http-registry", digest).CombinedOutput()
+		require.NoError(t, err, string(statements))
+		assert.Equal(t, 1, strings.Count(string(statements), "https://spdx.dev/Document"), string(statements))
 	}
 
 	// Another archive of the same version, and another image.
@@ -117,8 +129,9 @@ func TestPublish(t *testing.T) {
 	clone.Commit(t, top)
 	moved := signed
 	moved.From = packageOf(t, top)
-	require.NoError(t, os.Rename(filepath.Join(from, "image"), filepath.Join(moved.From, "image")))
-	require.NoError(t, os.Rename(filepath.Join(from, "image"+suffix), filepath.Join(moved.From, "image"+suffix)))
+	for _, name := range []string{"image", "image" + suffix, "image-amd64" + bomSuffix, "image-arm64" + bomSuffix} {
+		require.NoError(t, os.Rename(filepath.Join(from, name), filepath.Join(moved.From, name)))
+	}
 	err = moved.Run(t.Context(), t.Output())
 	require.ErrorIs(t, err, ErrMoved)
 	require.ErrorContains(t, err, "increase version in")
@@ -142,7 +155,7 @@ func TestPublish(t *testing.T) {
 
 	again := t.TempDir()
 	buildImage(t, older, again)
-	for _, name := range []string{archiveName(t, from), archiveName(t, from) + suffix} {
+	for _, name := range []string{archiveName(t, from), archiveName(t, from) + suffix, archiveName(t, from) + bomSuffix} {
 		require.NoError(t, os.Rename(filepath.Join(from, name), filepath.Join(again, name)))
 	}
 	signed.From = again
@@ -163,7 +176,7 @@ func TestUnsignedChartFailsVerification(t *testing.T) {
 	require.NoError(t, err)
 	predicate := filepath.Join(t.TempDir(), "a.json")
 	require.NoError(t, os.WriteFile(predicate, []byte("{}"), 0o600))
-	require.NoError(t, signer.attest(t.Context(), reference, predicate))
+	require.NoError(t, signer.attest(t.Context(), reference, provenanceType, predicate))
 	assert.ErrorContains(t, verifier.verify(t.Context(), reference), "has attestations, but no signature")
 }
 
@@ -194,6 +207,43 @@ func TestPublishRequiresCAAndCredentials(t *testing.T) {
 	again, err := publishApart(t, known, args...)
 	require.NoError(t, err, again)
 	assert.Equal(t, first, again)
+}
+
+// A user who pulls the chart with the wrong CA, password or version finds what Helm
+// prints in README's table of symptoms.
+func TestReadmeHasWhatHelmPrintsOfARegistry(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile(own.Path("README.md"))
+	require.NoError(t, err)
+	secure := ociregistry.Start(t, true)
+	trusted := "SSL_CERT_FILE=" + secure.CA
+	known, wrong := login(t, secure.Host, ociregistry.Password), login(t, secure.Host, "wrong-horse")
+	from := packageOf(t, clone.New(t))
+	out, err := publishApart(t, []string{trusted, known}, from, "oci://"+secure.Host+"/charts")
+	require.NoError(t, err, out)
+	for _, tc := range []struct{ symptom, ca, login, version string }{
+		{"", secure.CA, known, ""},
+		{"certificate signed by unknown authority", "", known, ""},
+		{"unauthorized", secure.CA, wrong, ""},
+		{"not found", secure.CA, known, "99.0.0"},
+	} {
+		for _, helm := range []string{"helm", "helm4"} {
+			to := t.TempDir()
+			config := filepath.Join(strings.TrimPrefix(tc.login, "DOCKER_CONFIG="), "config.json")
+			pull := exec.CommandContext(t.Context(), helm, "pull", "oci://"+secure.Host+"/charts/ai-agent",
+				"--destination", to, "--registry-config", config, "--ca-file", tc.ca, "--version", tc.version)
+			printed, err := pull.CombinedOutput()
+			if tc.symptom == "" {
+				require.NoError(t, err, string(printed))
+				assert.Equal(t, read(t, from, archiveName(t, from)), read(t, to, archiveName(t, to)))
+				continue
+			}
+			require.Error(t, err)
+			assert.Contains(t, strings.ToLower(string(printed)), tc.symptom, helm)
+			assert.NotContains(t, string(printed), "horse")
+			assert.Regexp(t, "(?m)^\\| the chart cannot be pulled: `"+tc.symptom+"`", string(page))
+		}
+	}
 }
 
 // encoded is how credentials are stored and sent.
@@ -262,7 +312,21 @@ func verifierOf(t *testing.T, public, reference string) (cosign, name.Digest) {
 	t.Helper()
 	digest, err := name.NewDigest(reference)
 	require.NoError(t, err)
-	folder := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(folder, "roots.json"), []byte(noRoots), 0o600))
-	return cosign{public: public, folder: folder, plainHTTP: true}, digest
+	roots := filepath.Join(t.TempDir(), "roots.json")
+	require.NoError(t, os.WriteFile(roots, []byte(noRoots), 0o600))
+	return cosign{verifies: verifying(public, roots), plainHTTP: true}, digest
+}
+
+// platformsOf returns the references of the images in an index.
+func platformsOf(t *testing.T, index name.Digest) []string {
+	t.Helper()
+	images, err := remote.Index(index)
+	require.NoError(t, err)
+	manifest, err := images.IndexManifest()
+	require.NoError(t, err)
+	var references []string
+	for _, image := range manifest.Manifests {
+		references = append(references, index.Context().Digest(image.Digest.String()).String())
+	}
+	return references
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"helm.sh/helm/v3/pkg/chart"
 	"helm.sh/helm/v3/pkg/chart/loader"
 	pgp "helm.sh/helm/v3/pkg/provenance"
 	"helm.sh/helm/v3/pkg/repo"
@@ -28,7 +29,7 @@ func TestPackageIsReproducible(t *testing.T) {
 	first := packageOf(t, top)
 	clone.Git(t, other, "config", "core.autocrlf", "true") // as on Windows
 	second := packageOf(t, other)
-	for _, name := range []string{archiveName(t, first), archiveName(t, first) + suffix, "index.yaml", sums} {
+	for _, name := range []string{archiveName(t, first), archiveName(t, first) + suffix, archiveName(t, first) + bomSuffix, "index.yaml", sums} {
 		assert.Equal(t, read(t, first, name), read(t, second, name), name)
 	}
 }
@@ -65,13 +66,38 @@ func TestPackageRefuses(t *testing.T) {
 	require.NoError(t, os.WriteFile(changelog, []byte("# Changelog\n"), 0o600))
 	clone.Commit(t, top)
 	require.NoError(t, os.WriteFile(filepath.Join(top, "new"), nil, 0o600))
-	refused := Packaging{Root: top, To: filepath.Join(t.TempDir(), "dist")}
+	refused := Packaging{Root: top, To: filepath.Join(t.TempDir(), "dist"), Version: "9.9.9"}
 	err := refused.Run(t.Context(), t.Output())
 	require.ErrorIs(t, err, ErrDirty)
-	for _, reason := range []string{"?? new", "CHANGELOG.md has no heading", name + " has already been released with different content"} {
+	for _, reason := range []string{"?? new", "CHANGELOG.md has no heading", "not 9.9.9", name + " has already been released with different content"} {
 		assert.ErrorContains(t, err, reason)
 	}
 	assert.NoDirExists(t, refused.To)
+}
+
+// The notes are what the changelog says of the version, and of no other.
+func TestNotesAreThoseOfTheVersion(t *testing.T) {
+	t.Parallel()
+	for heading, expected := range map[string]string{
+		"## 0.2.0":              "Of this one.",
+		"## [0.2.0] - 2026-11":  "Of this one.",
+		"## 0.2.0 (unreleased)": "Of this one.",
+		"## 0.2.0-rc.1":         "",
+		"## 10.2.0":             "",
+		"### 0.2.0":             "",
+	} {
+		changelog := "# Changelog\n\n## 0.3.0\n\nOf a later one.\n\n" + heading + "\n\nOf this one.\n\n## 0.1.0\n\nOf an earlier one.\n"
+		notes, err := entry(&chart.Chart{
+			Metadata: &chart.Metadata{Version: "0.2.0"},
+			Raw:      []*chart.File{{Name: "CHANGELOG.md", Data: []byte(changelog)}},
+		})
+		assert.Equal(t, expected, notes, heading)
+		assert.Equal(t, expected == "", err != nil, heading)
+	}
+	var printed bytes.Buffer
+	require.NoError(t, Notes(t.Context(), clone.New(t), &printed))
+	assert.Contains(t, printed.String(), "### ")
+	assert.NotContains(t, printed.String(), "\n## ")
 }
 
 // Helm accepts the archive and its provenance file, and refuses a changed byte, another

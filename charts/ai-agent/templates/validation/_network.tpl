@@ -39,10 +39,24 @@ read
 "- {to: [{ipBlock: {cidr: 10.0.0.0/16}}], ports: [{port: {{ $port }}}]}"
 {{- end }}
 
+{{/*
+Whether a rule of extraEgress may be for the server of a variable, whose port the chart cannot know: one that allows a
+port which is not known to be for something else. (dict "rules" LIST "name" VARIABLE)
+*/}}
+{{- define "ai-agent.mayAllow" -}}
+{{- $databases := list "53" "80" "443" "4317" "4318" "6443" }}
+{{- $others := eq .name "OPENAI_BASE_URL" | ternary (list "53" "4317" "4318" "5432" "6379" "6443") $databases }}
+{{- range .rules }}
+  {{- if not .ports }}true{{ end }}
+  {{- range .ports }}{{ if or .endPort (not (has (toString .port) $others)) }}true{{ end }}{{ end }}
+{{- end }}
+{{- end }}
+
 {{- define "ai-agent.rule.url-unreadable" -}}
 {{- $policy := .Values.networkPolicy }}
 {{- range include "ai-agent.namedServers" . | fromJsonArray }}
-  {{- if and $policy.enabled (not $policy.extraEgress) (eq .state "unreadable") }}
+  {{- $allowed := include "ai-agent.mayAllow" (dict "rules" $policy.extraEgress "name" .name) }}
+  {{- if and $policy.enabled (not $allowed) (eq .state "unreadable") }}
 - path: {{ toJson .path }}
   problem: >-
     The NetworkPolicy cannot tell from {{ .name }} which host and port to allow.
@@ -57,7 +71,8 @@ read
 {{- $policy := .Values.networkPolicy }}
 {{- range include "ai-agent.namedServers" . | fromJsonArray }}
   {{- $public := and $policy.egress.https (eq .name "OPENAI_BASE_URL") }}
-  {{- if and $policy.enabled (not $policy.extraEgress) (eq .state "unknown") (not $public) }}
+  {{- $allowed := include "ai-agent.mayAllow" (dict "rules" $policy.extraEgress "name" .name) }}
+  {{- if and $policy.enabled (not $allowed) (eq .state "unknown") (not $public) }}
 - path: {{ toJson .path }}
   problem: >-
     The NetworkPolicy allows the servers that the values name, but the value of {{ .name }} is not in the values: the agent
@@ -74,10 +89,11 @@ read
 {{- range .Values.env }}{{ $fixed = set $fixed .name true }}{{ end }}
 {{- $open := list }}
 {{- range include "ai-agent.serverVariables" . | fromYamlArray }}
-  {{- if not (hasKey $fixed .) }}{{ $open = append $open . }}{{ end }}
+  {{- $allowed := include "ai-agent.mayAllow" (dict "rules" $policy.extraEgress "name" .) }}
+  {{- if not (or (hasKey $fixed .) $allowed) }}{{ $open = append $open . }}{{ end }}
 {{- end }}
 {{- range include "ai-agent.opaqueEnvironment" . | fromJsonArray }}
-  {{- if and $policy.enabled (not $policy.extraEgress) $open }}
+  {{- if and $policy.enabled $open }}
 - path: {{ toJson . }}
   problem: >-
     {{ join "." . }} takes precedence over config. If it sets one of {{ join ", " $open }}, the NetworkPolicy does not allow
@@ -102,7 +118,8 @@ read
       {{- $namespace = true }}
     {{- end }}
   {{- end }}
-  {{- if and $policy.enabled (not $policy.extraEgress) $public (eq .state "read") (not (hasPrefix "http" $url.scheme)) }}
+  {{- $allowed := include "ai-agent.allowsPort" (dict "rules" $policy.extraEgress "ports" (list (toString $public))) }}
+  {{- if and $policy.enabled (not $allowed) $public (eq .state "read") (not (hasPrefix "http" $url.scheme)) }}
 - path: {{ toJson .path }}
   problem: >-
     {{- if $namespace }}
@@ -124,7 +141,17 @@ read
 {{- define "ai-agent.allowsPort" -}}
 {{- range .rules }}
   {{- if not .ports }}true{{ end }}
-  {{- range .ports }}{{ if has (toString .port) $.ports }}true{{ end }}{{ end }}
+  {{- range .ports }}
+    {{- $within := include "ai-agent.inRange" (dict "range" . "ports" $.ports) }}
+    {{- if or (not .port) (has (toString .port) $.ports) $within }}true{{ end }}
+  {{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Whether one of the ports is in a range: (dict "range" PORT "ports" LIST). */}}
+{{- define "ai-agent.inRange" -}}
+{{- range .range.endPort | empty | ternary list .ports }}
+  {{- if and (ge (int .) (int $.range.port)) (le (int .) (int $.range.endPort)) }}true{{ end }}
 {{- end }}
 {{- end }}
 
@@ -183,9 +210,25 @@ read
 any address
 {{- end }}
 {{- range .peers }}
-  {{- $everyPod := and (hasKey . "namespaceSelector") (not .namespaceSelector) (not .podSelector) }}
-  {{- if and $everyPod (not $.ports) }}every pod of the cluster{{ break }}{{ end }}
+  {{- $everyNamespace := and (hasKey . "namespaceSelector") (include "ai-agent.selectsAll" .namespaceSelector) }}
+  {{- $everyPod := and $everyNamespace (include "ai-agent.selectsAll" .podSelector) }}
+  {{- if and $everyPod (include "ai-agent.everyPort" $) }}every pod of the cluster{{ break }}{{ end }}
   {{- if and .ipBlock (include "ai-agent.wideBlock" .ipBlock) }}{{ .ipBlock.cidr }}{{ break }}{{ end }}
+{{- end }}
+{{- end }}
+
+{{/* Whether a selector has no requirement. */}}
+{{- define "ai-agent.selectsAll" -}}
+{{- $selector := . | default dict }}
+{{- if not (or $selector.matchLabels $selector.matchExpressions) }}true{{ end }}
+{{- end }}
+
+{{/* Whether the ports of a rule are all ports of TCP: without a port, or a range from 1 to 65535. */}}
+{{- define "ai-agent.everyPort" -}}
+{{- if not .ports }}true{{ end }}
+{{- range .ports }}
+  {{- $range := and .endPort (eq (toString .port) "1") (eq (toString .endPort) "65535") }}
+  {{- if and (eq (default "TCP" .protocol) "TCP") (or (not .port) $range) }}true{{ end }}
 {{- end }}
 {{- end }}
 
@@ -214,7 +257,7 @@ any address
 {{- define "ai-agent.rule.ingress-unrestricted" -}}
 {{- range $i, $rule := .Values.networkPolicy.enabled | ternary .Values.networkPolicy.extraIngress list }}
   {{- $all := include "ai-agent.opensAll" (dict "peers" .from "ports" .ports) }}
-  {{- if and $all (or $.Values.networkPolicy.ingress.from (not .ports)) }}
+  {{- if and $all (or $.Values.networkPolicy.ingress.from (include "ai-agent.everyPort" .)) }}
 - path: [networkPolicy, extraIngress, {{ quote $i }}]
   problem: >-
     A rule of networkPolicy.extraIngress admits {{ $all }}. Rules add up, so it undoes what networkPolicy.ingress restricts.
