@@ -16,7 +16,7 @@ import (
 )
 
 var (
-	chartVersion  = regexp.MustCompile(`(?:validate@v|ai-agent-|charts/ai-agent:|^ +version: )([0-9]+\.[0-9]+\.[0-9]+)`)
+	chartVersion  = regexp.MustCompile(`(?:validate@v|ai-agent-|charts/ai-agent:|ai-agent --version |^ +version: )([0-9]+\.[0-9]+\.[0-9]+)`)
 	supportedRows = regexp.MustCompile(`(?m)^\| Kubernetes \| ([0-9., ]+) \|`)
 )
 
@@ -35,7 +35,7 @@ func TestReadmeHasTheCurrentVersions(t *testing.T) {
 			assert.Equal(t, metadata.Version, match[1], line)
 		}
 	}
-	assert.Equal(t, 6, mentioned, "mentions of the chart's version")
+	assert.Equal(t, 7, mentioned, "mentions of the chart's version")
 
 	var supported []string
 	for _, row := range supportedRows.FindAllStringSubmatch(string(page), -1) {

@@ -15,6 +15,9 @@ import (
 	"github.com/stretchr/testify/require"
 	"k8s.io/client-go/tools/clientcmd"
 
+	"example.com/ai-agent/test/internal/clone"
+	"example.com/ai-agent/test/internal/ociregistry"
+	"example.com/ai-agent/test/internal/release"
 	"example.com/ai-agent/test/internal/repo"
 )
 
@@ -68,8 +71,11 @@ func TestReadme(t *testing.T) {
 	image, err := repo.AgentImage()
 	require.NoError(t, err)
 	repository, tag, _ := strings.Cut(image, ":")
+	pulled := t.TempDir() // not the folder chart in the repository
 	// What a reader puts in place of an example.
-	own := strings.NewReplacer("registry.example.com/team/agent", repository, "image.tag=1.2.3", "image.tag="+tag, ".env.production", secrets)
+	own := strings.NewReplacer("oci://registry.example.com/charts/ai-agent", published(t)+" --plain-http",
+		"--untardir chart", "--untardir "+pulled, "chart/ai-agent --", pulled+"/ai-agent --", "chart/ai-agent/environments", pulled+"/ai-agent/environments",
+		"registry.example.com/team/agent", repository, "image.tag=1.2.3", "image.tag="+tag, ".env.production", secrets)
 	outputs, err := shell(t, commands, own)
 	require.NoError(t, err, "%s\n%s", commands[len(outputs)-1].line, outputs[len(outputs)-1])
 	for i, c := range commands {
@@ -77,6 +83,16 @@ func TestReadme(t *testing.T) {
 			assert.Contains(t, words(outputs[i]), words(part), c.line)
 		}
 	}
+}
+
+// published returns the address of the chart in a registry on this machine.
+func published(t *testing.T) string {
+	t.Helper()
+	require.NoError(t, repo.UseTools("registry"))
+	host, from := ociregistry.Start(t, false).Host, t.TempDir()
+	require.NoError(t, release.Packaging{Root: clone.New(t), To: from}.Run(t.Context(), t.Output()))
+	require.NoError(t, release.Publishing{From: from, To: "oci://" + host + "/charts", ChartOnly: true, PlainHTTP: true}.Run(t.Context(), t.Output()))
+	return "oci://" + host + "/charts/ai-agent"
 }
 
 // removeReleases removes what the commands have created. The releases first: Kubernetes

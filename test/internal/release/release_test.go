@@ -47,7 +47,7 @@ func TestPackageHasWhatConsumersNeed(t *testing.T) {
 		assert.NotEmpty(t, file.Data, file.Name)
 	}
 	assert.Equal(t, map[string]bool{
-		"CHANGELOG.md": true, "Chart.yaml": true, "LICENSE": true, "README.md": true, "environments": true, "files": true,
+		"CHANGELOG.md": true, "Chart.yaml": true, "LICENSE": true, "README.md": true, "UPGRADING.md": true, "environments": true, "files": true,
 		"install-role.yaml": true, "templates": true, "values.schema.json": true, "values.yaml": true,
 	}, tops)
 }
