@@ -59,7 +59,7 @@ publish: ## Push dist/ to REGISTRY=oci://HOST/PATH [COSIGN_KEY=file: sign what i
 notes: ## Print what the changelog says of this version
 	@scripts/release.sh notes
 
-adopt: ## Replace example.com by where you publish: REPOSITORY=github.com/acme/ai-agent REGISTRY=oci://HOST/PATH CONTACT=email
+adopt: ## Put the addresses of your own repository and registry into all files: REPOSITORY=github.com/acme/ai-agent REGISTRY=oci://HOST/PATH CONTACT=email
 	@scripts/adopt.sh
 
 generate: tools ## Generate the chart's schema and README, the Kubernetes schemas and the golden renders

@@ -2,6 +2,8 @@ module example.com/ai-agent
 
 go 1.26.6
 
+toolchain go1.26.8
+
 tool (
 	github.com/losisin/helm-values-schema-json/v2
 	github.com/norwoodj/helm-docs/cmd/helm-docs

@@ -23,5 +23,6 @@ for name in REPOSITORY REGISTRY CONTACT; do
 	old=$(sed -n "s/^$name=//p" "$home")
 	git grep --null -lIF "$old" -- ':!go.sum' ':!ci/*/go.sum' | xargs -0 --no-run-if-empty sed -i "s|${old//./\\.}|${!name}|g"
 done
+gofmt -w test ci # the new names have other lengths
 git --no-pager diff --shortstat
-echo "Review the changes with git diff, run make generate, and commit."
+echo "Review the changes with git diff, and commit them."

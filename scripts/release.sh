@@ -17,7 +17,7 @@ image) need syft && release image ;;
 publish)
 	need cosign
 	[ -n "${REGISTRY:-}" ] || die "REGISTRY is not set" "Run: make publish REGISTRY=oci://HOST/PATH"
-	release publish --to "$REGISTRY" ${COSIGN_KEY:+--key "$COSIGN_KEY"} ${COSIGN_IDENTITY:+--identity "$COSIGN_IDENTITY" --issuer "${COSIGN_ISSUER:-}"} --plain-http="${PLAIN_HTTP:-false}" --chart-only="${CHART_ONLY:-false}"
+	release publish --to "$REGISTRY" ${COSIGN_KEY:+--key "$COSIGN_KEY"} --identity "${COSIGN_IDENTITY:-}" --issuer "${COSIGN_ISSUER:-}" --plain-http="${PLAIN_HTTP:-false}" --chart-only="${CHART_ONLY:-false}"
 	;;
 notes) release notes ;;
 *) die "unknown command \"${1:-}\"" "Use package, image, publish or notes." ;;

@@ -21,11 +21,12 @@ func TestAdopt(t *testing.T) {
 	top := clone.New(t)
 	for _, company := range []string{"acme", "other"} {
 		old := home(t, top)
-		adopt(t, top, "github.com/"+company+"/ai-agent", "oci://registry."+company+".com/charts", "security@"+company+".com")
-		assert.Equal(t, []string{"github.com/" + company + "/ai-agent", "registry." + company + ".com/charts", "security@" + company + ".com"}, home(t, top))
+		adopt(t, top, "github.com/"+company+"/ai-agent", "oci://registry."+company+".com/team", "security@"+company+".com")
+		assert.Equal(t, []string{"github.com/" + company + "/ai-agent", "registry." + company + ".com/team", "security@" + company + ".com"}, home(t, top))
 		for _, value := range old {
-			left, _ := exec.CommandContext(t.Context(), "git", "-C", top, "grep", "-IlF", value).Output() // 1: nowhere
-			assert.Empty(t, string(left), value)
+			search := exec.CommandContext(t.Context(), "git", "-C", top, "grep", "-IlF", value)
+			left, err := search.CombinedOutput()
+			require.Equal(t, 1, search.ProcessState.ExitCode(), "%s is still in: %s %v", value, left, err)
 		}
 		clone.Commit(t, top)
 	}
@@ -39,8 +40,11 @@ func TestAdopt(t *testing.T) {
 	out, err := goIn(t, top, "list", "./...")
 	require.NoError(t, err, out)
 	assert.Contains(t, out, "github.com/other/ai-agent/test/render\n")
-	out, err = goIn(t, top, "vet", "./test/internal/finding", "./test/agent/llm") // packages of the module
+	out, err = goIn(t, top, "test", "./test/house", "-run", "TestReadmeHasTheCurrentVersions|TestArtifactHub|TestPackagePicture")
 	require.NoError(t, err, out)
+	unformatted, err := exec.CommandContext(t.Context(), "gofmt", "-l", filepath.Join(top, "test")).Output()
+	require.NoError(t, err)
+	assert.Empty(t, string(unformatted))
 }
 
 // Values that are no address, and uncommitted changes, are refused before anything is
@@ -51,7 +55,9 @@ func TestAdoptRefuses(t *testing.T) {
 	for _, args := range [][]string{
 		{"", "registry.acme.com/charts", "a@acme.com"},
 		{"https://github.com/acme/ai-agent", "registry.acme.com/charts", "a@acme.com"},
-		{"github.com/acme/ai-agent", "registry|acme", "a@acme.com"},
+		{"github.com/acme/ai-agent", "registry.acme.com/a|b", "a@acme.com"},
+		{"github.com/acme/ai-agent", "registry.acme.com/a&b", "a@acme.com"},
+		{"github.com/acme/ai&agent", "registry.acme.com/a", "a@acme.com"},
 		{"github.com/acme/ai-agent", "registry.acme.com/charts", "acme.com"},
 	} {
 		out, err := tryAdopt(t, top, args...)

@@ -1,7 +1,9 @@
 package house
 
 import (
+	"go/version"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -16,7 +18,7 @@ import (
 )
 
 var (
-	chartVersion  = regexp.MustCompile(`(?:validate@v|ai-agent-|charts/ai-agent:|ai-agent --version |^ +version: )([0-9]+\.[0-9]+\.[0-9]+)`)
+	chartVersion  = regexp.MustCompile(`(?:validate@v|ai-agent-|/ai-agent:|ai-agent --version |^ +version: )([0-9]+\.[0-9]+\.[0-9]+)`)
 	supportedRows = regexp.MustCompile(`(?m)^\| Kubernetes \| ([0-9., ]+) \|`)
 )
 
@@ -49,12 +51,38 @@ func TestReadmeHasTheCurrentVersions(t *testing.T) {
 	assert.Equal(t, validated, supported)
 }
 
-// Artifact Hub shows the image that the chart runs by default: where it is published, in
-// the version of the chart.
+// Artifact Hub shows the image of the sample agent as it is published: in the registry of
+// ci/home.env, in the chart's appVersion.
 func TestArtifactHubNamesTheImage(t *testing.T) {
 	t.Parallel()
 	metadata, err := charttest.Own(t).Metadata()
 	require.NoError(t, err)
-	assert.Contains(t, metadata.Annotations["artifacthub.io/images"], "/agent:"+metadata.AppVersion+"\n")
+	registry := home(t, repo.Path())[1]
+	assert.Contains(t, metadata.Annotations["artifacthub.io/images"], "image: "+registry+"/agent:"+metadata.AppVersion+"\n")
 	assert.Len(t, metadata.Maintainers, 1)
+}
+
+// GitHub's workflows install the Go version of the toolchain line in go.mod, and Go gets
+// no other there. No module of the tools may need a later one.
+func TestToolsNeedNoLaterGo(t *testing.T) {
+	t.Parallel()
+	modules, err := filepath.Glob(repo.Path("ci", "*", "go.mod"))
+	require.NoError(t, err)
+	require.NotEmpty(t, modules)
+	installed := goVersion(t, repo.Path("go.mod"), "toolchain go")
+	for _, module := range modules {
+		assert.LessOrEqual(t, version.Compare(goVersion(t, module, "go "), installed), 0, module)
+	}
+}
+
+// goVersion returns the version in the line of a go.mod that begins with a keyword, as
+// go/version has it.
+func goVersion(t *testing.T, file, keyword string) string {
+	t.Helper()
+	content, err := os.ReadFile(file)
+	require.NoError(t, err)
+	_, rest, found := strings.Cut(string(content), "\n"+keyword)
+	require.True(t, found, file)
+	number, _, _ := strings.Cut(rest, "\n")
+	return "go" + number
 }

@@ -57,6 +57,7 @@ func TestSpreadPodsSurviveALostWorker(t *testing.T) {
 	restart := func() {
 		docker("start")
 		cluster.Eventually(t, "the worker's return", 3*time.Minute, observe.NodeReady(n.Client(), lost))
+		cluster.Eventually(t, "routes between all nodes", 3*time.Minute, routed(n)) // all tests need them
 	}
 	t.Cleanup(restart)
 	docker("kill")
@@ -67,11 +68,10 @@ func TestSpreadPodsSurviveALostWorker(t *testing.T) {
 
 	restart()
 	cluster.Eventually(t, "three endpoints", 3*time.Minute, spread.Endpoints(3))
-	cluster.Eventually(t, "routes between all nodes", 3*time.Minute, routed(n)) // the other tests need them
 }
 
-// routed returns nil if every node has a route to the pods of each other node. When a
-// lost node returns, it is Ready before the others have a route to it again.
+// routed returns nil if every node has a route to the pods of each other node, through
+// its present address. When a lost node returns, it is Ready before the others have one.
 func routed(n *cluster.Namespace) cluster.Condition {
 	return func(ctx context.Context) error {
 		nodes, err := n.Client().CoreV1().Nodes().List(ctx, metav1.ListOptions{})
@@ -84,8 +84,9 @@ func routed(n *cluster.Namespace) cluster.Condition {
 				return err
 			}
 			for _, other := range nodes.Items {
-				if other.Name != node.Name && !strings.Contains(string(routes), other.Spec.PodCIDR+" via") {
-					return fmt.Errorf("%s has no route to the pods of %s", node.Name, other.Name)
+				route := fmt.Sprintf("%s via %s ", other.Spec.PodCIDR, observe.NodeAddress(other))
+				if other.Name != node.Name && !strings.Contains(string(routes), route) {
+					return fmt.Errorf("%s has no route %s to the pods of %s", node.Name, route, other.Name)
 				}
 			}
 		}

@@ -295,8 +295,10 @@ app.kubernetes.io/component: server`, `{{ include "ai-agent.instanceLabels" . }}
 		{"a run budget in the Secret accepted", config, `(list (list "secret" "stringData") $secret.stringData)`, `(list (list "secret" "stringData") dict)`},
 		{"a run budget in env accepted", config, `eq .name "MAX_RUN_SECONDS"`, `eq .name "MAX_RUN"`},
 		{"a URL without a scheme accepted", "templates/validation/_network.tpl", "$readable := not (empty $url.scheme)", "$readable := true"},
-		{"a rule for telemetry accepted for any server", "templates/validation/_network.tpl", `list "53" "80" "443" "4317" "4318" "6443"`, "list"},
+		{"a rule for telemetry accepted for any server", "templates/validation/_network.tpl", `list "53" "4317" "4318" "6443"`, "list"},
 		{"a range of ports accepted for any port", "templates/validation/_network.tpl", "(le (int .) (int $.range.endPort))", "true"},
+		{"a rule for UDP accepted for a server of TCP", "templates/validation/_network.tpl", `(eq (default "TCP" .protocol) "TCP") $matches`, "true $matches"},
+		{"the first port of a range, not the last", "templates/validation/_network.tpl", `(has (toString (default .port .endPort)) $others)`, "true"},
 		{"every port, by its protocol, accepted", "templates/validation/_network.tpl", "(or (not .port) $range)", "$range"},
 	}},
 	{"TestRules/(secret-|external-)", []mutant{

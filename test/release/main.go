@@ -105,8 +105,6 @@ SSL_CERT_FILE to its certificate.`,
 	flags.BoolVar(&p.ChartOnly, "chart-only", false, "publish no image")
 	flags.BoolVar(&p.PlainHTTP, "plain-http", false, "connect to the registry over HTTP, without TLS")
 	_ = command.MarkFlagRequired("to") // it exists
-	command.MarkFlagsRequiredTogether("identity", "issuer")
-	command.MarkFlagsMutuallyExclusive("key", "identity")
 	return command
 }
 

@@ -3,6 +3,7 @@ package render
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 
@@ -41,9 +42,14 @@ var (
 	podsOnly = chart.Values{"networkPolicy.ingress.from": chart.List{chart.Map{"namespaceSelector": chart.Map{}}}}
 )
 
-// egressOn allows a port of a private range, in a rule of the user.
-func egressOn(port int) chart.Values {
-	return extraEgress(chart.Map{"to": chart.List{aBlock("10.0.0.0/16")}, "ports": chart.List{chart.Map{"port": port}}})
+// egressOn allows a port of a private range, in a rule of the user. The port can have
+// further fields: names, each followed by its value.
+func egressOn(port int, fields ...any) chart.Values {
+	allowed := chart.Map{"port": port}
+	for field := range slices.Chunk(fields, 2) {
+		allowed[field[0].(string)] = field[1]
+	}
+	return extraEgress(chart.Map{"to": chart.List{aBlock("10.0.0.0/16")}, "ports": chart.List{allowed}})
 }
 
 func extraEgress(rule chart.Map) chart.Values {

@@ -799,12 +799,16 @@ var ruleCases = map[string]struct {
 		{name: "in the Secret", values: chart.Values{"secret.stringData.DATABASE_URL": "abc-secret"}, at: "secret.stringData.DATABASE_URL"},
 		{name: "a rule for telemetry", values: egressOn(4317).With("config.REDIS_URL", "redis-service:6379"), at: "config.REDIS_URL"},
 		{name: "a rule for HTTPS", values: egressOn(443).With("config.REDIS_URL", "redis-service:6379"), at: "config.REDIS_URL"},
+		{name: "a rule for another database", values: egressOn(5432).With("config.REDIS_URL", "redis-service:6379"), at: "config.REDIS_URL"},
+		{name: "a rule for both ports of telemetry", values: egressOn(4317, "endPort", 4318).With("config.REDIS_URL", "redis-service:6379"), at: "config.REDIS_URL"},
+		{name: "a rule for UDP", values: egressOn(6379, "protocol", "UDP").With("config.REDIS_URL", "redis-service:6379"), at: "config.REDIS_URL"},
 	}, map[string]chart.Values{
 		"no Redis":                   {"config.REDIS_URL": ""},
 		"a socket":                   {"config.REDIS_URL": "unix:///var/run/redis.sock"},
 		"an unknown scheme and port": {"config.DATABASE_URL": "oracle://db:1521/agents"},
 		"no policy":                  {"config.REDIS_URL": "redis-service:6379", "networkPolicy.enabled": false},
 		"a rule for its server":      egressOn(6379).With("config.REDIS_URL", "redis-service:6379"),
+		"a rule for a range":         egressOn(443, "endPort", 7000).With("config.REDIS_URL", "redis-service:6379"),
 		"a rule for any port":        extraEgress(chart.Map{"to": chart.List{aBlock("10.0.0.0/16")}}).With("config.REDIS_URL", "redis-service:6379"),
 		"replaced in env":            variable("REDIS_URL", "redis://r.data").With("config.REDIS_URL", "redis-service:6379"),
 	}},
@@ -835,9 +839,9 @@ var ruleCases = map[string]struct {
 	}, map[string]chart.Values{
 		"the default":          nil,
 		"files, not variables": {"secret.existingSecret": "mine", "secret.mountPath": "/secrets"},
-		"rules for each server": egressOn(443).And(chart.Values{"secret.existingSecret": "mine", "networkPolicy.extraEgress": chart.List{
-			chart.Map{"to": chart.List{aBlock("10.0.0.0/16")}, "ports": chart.List{chart.Map{"port": 443}, chart.Map{"port": 5432}, chart.Map{"port": 6379}}},
-		}}),
+		"rules for each server": chart.Values{"secret.existingSecret": "mine", "networkPolicy.extraEgress": chart.List{
+			chart.Map{"to": chart.List{aBlock("10.0.0.0/16")}, "ports": chart.List{chart.Map{"port": 5432}, chart.Map{"port": 6379}}},
+		}},
 		"no policy": {"secret.existingSecret": "mine", "networkPolicy.enabled": false},
 		"all in env": {"secret.existingSecret": "mine", "env": chart.List{
 			chart.Map{"name": "REDIS_URL", "value": ""}, chart.Map{"name": "DATABASE_URL", "value": ""}, chart.Map{"name": "OPENAI_BASE_URL", "value": ""},
@@ -847,13 +851,16 @@ var ruleCases = map[string]struct {
 		{name: "a managed Redis", values: chart.Values{"config.REDIS_URL": "rediss://a.cache.amazonaws.com:6380"}, at: "config.REDIS_URL"},
 		{name: "a rule for another port", values: egressOn(6379).With("config.REDIS_URL", "rediss://a.cache.amazonaws.com:6380"), at: "config.REDIS_URL"},
 		{name: "a name that is private by convention", values: chart.Values{"config.REDIS_URL": "redis://cache.internal:6379"}, at: "config.REDIS_URL"},
+		{name: "a rule for one of two databases", values: egressOn(6432).And(variable("DATABASE_URL", "postgresql://a.eu.example.com:5432,b.eu.example.com:6432/agents")), at: "env[0]"},
+		{name: "a rule for UDP", values: egressOn(6379, "protocol", "UDP").With("config.REDIS_URL", "redis://a.cache.amazonaws.com"), at: "config.REDIS_URL"},
 		{name: "one of two databases", values: variable("DATABASE_URL", "postgresql://db.data,db.eu.example.com/agents"), at: "env[0]"},
 	}, map[string]chart.Values{
-		"a rule for its server": egressOn(6379).With("config.REDIS_URL", "redis://a.cache.amazonaws.com"),
-		"Services":              {"config.REDIS_URL": "redis://a.data", "config.DATABASE_URL": "postgresql://a-0.a.data.svc/b"},
-		"an address":            {"config.REDIS_URL": "redis://10.1.2.3"},
-		"a public model":        {"config.OPENAI_BASE_URL": "https://model.eu.example.com/v1"},
-		"no policy":             {"config.REDIS_URL": "redis://a.cache.amazonaws.com", "networkPolicy.enabled": false},
+		"rules for two databases": egressOn(5000, "endPort", 7000).And(variable("DATABASE_URL", "postgresql://a.eu.example.com:5432,b.eu.example.com:6432/agents")),
+		"a rule for its server":   egressOn(6379).With("config.REDIS_URL", "redis://a.cache.amazonaws.com"),
+		"Services":                {"config.REDIS_URL": "redis://a.data", "config.DATABASE_URL": "postgresql://a-0.a.data.svc/b"},
+		"an address":              {"config.REDIS_URL": "redis://10.1.2.3"},
+		"a public model":          {"config.OPENAI_BASE_URL": "https://model.eu.example.com/v1"},
+		"no policy":               {"config.REDIS_URL": "redis://a.cache.amazonaws.com", "networkPolicy.enabled": false},
 	}},
 	"kubernetes-api-blocked": {[]report{
 		{name: "a token", values: chart.Values{"serviceAccount.automount": true}, at: "networkPolicy.egress.kubernetesAPI"},

@@ -40,3 +40,13 @@ func NodeReady(client kubernetes.Interface, name string) cluster.Condition {
 		return fmt.Errorf("node %s is not Ready", name)
 	}
 }
+
+// NodeAddress returns the address at which other nodes reach a node, or "".
+func NodeAddress(node corev1.Node) string {
+	for _, address := range node.Status.Addresses {
+		if address.Type == corev1.NodeInternalIP {
+			return address.Address
+		}
+	}
+	return ""
+}

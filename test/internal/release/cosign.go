@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -37,7 +38,9 @@ type cosign struct {
 // key to a folder.
 func (p Publishing) newCosign(ctx context.Context, folder string) (cosign, error) {
 	if p.Identity != "" {
-		return cosign{nil, []string{"--certificate-identity", p.Identity, "--certificate-oidc-issuer", p.Issuer}, p.PlainHTTP}, nil
+		// Another ref of the same workflow may have signed, such as the image of the release before.
+		workflow, _, _ := strings.Cut(p.Identity, "@")
+		return cosign{nil, []string{"--certificate-identity-regexp", "^" + regexp.QuoteMeta(workflow) + "@", "--certificate-oidc-issuer", p.Issuer}, p.PlainHTTP}, nil
 	}
 	services, roots, public := filepath.Join(folder, "services.json"), filepath.Join(folder, "roots.json"), filepath.Join(folder, "cosign.pub")
 	c := cosign{
@@ -68,10 +71,9 @@ func (p Publishing) attest(ctx context.Context, a artifact) error {
 		return err
 	}
 	digest := a.tag.Digest(a.there)
-	if c.verify(ctx, digest) != nil {
-		if err := c.sign(ctx, digest); err != nil {
-			return err
-		}
+	sign := func() error { return c.sign(ctx, digest) }
+	if err := once(sign, func() error { return c.verify(ctx, digest) }); err != nil {
+		return err
 	}
 	predicate := filepath.Join(folder, "predicate.json")
 	if err := os.WriteFile(predicate, a.origin.predicate, 0o600); err != nil {
@@ -115,12 +117,28 @@ func (c cosign) verify(ctx context.Context, digest name.Digest) error {
 // attest signs a statement about what was published, unless there is a signed one of
 // this type.
 func (c cosign) attest(ctx context.Context, digest name.Digest, kind, predicate string) error {
-	if c.verifyAttestation(ctx, digest, kind) == nil {
-		return nil
+	attest := func() error {
+		_, err := c.run(ctx, c.command(digest, c.signs, "attest", "--yes", "--type", kind, "--predicate", predicate)...)
+		return err
 	}
-	_, err := c.run(ctx, c.command(digest, c.signs, "attest", "--yes", "--type", kind, "--predicate", predicate)...)
-	return err
+	return once(attest, func() error { return c.verifyAttestation(ctx, digest, kind) })
 }
+
+// once signs unless what is there verifies, and then verifies what was signed. If nothing
+// can be verified because of something else, such as the network, nothing is signed.
+func once(sign, verify func() error) error {
+	err := verify()
+	if err == nil || !unsigned.MatchString(err.Error()) {
+		return err
+	}
+	if err := sign(); err != nil {
+		return err
+	}
+	return verify()
+}
+
+// unsigned is how cosign says that there is no signature, or only those of others.
+var unsigned = regexp.MustCompile(`no (matching )?(signatures|attestations)|could not verify envelope|none of the expected identities matched|but no signature`)
 
 // verifyAttestation returns an error unless there is a signed statement of a type.
 func (c cosign) verifyAttestation(ctx context.Context, digest name.Digest, kind string) error {

@@ -152,7 +152,8 @@ func (p Packaging) readPassphrase(string) ([]byte, error) {
 	return bytes.TrimRight(secret, "\r\n"), err
 }
 
-// sums is the file with the hashes of the archives, what is about them, and the index.
+// sums is the file with the hashes of the archives and what is about them. The index is
+// not among them, because it grows with each release.
 const sums = "SHA256SUMS"
 
 func writeSums(folder string) error {
@@ -161,7 +162,7 @@ func writeSums(folder string) error {
 		return err
 	}
 	var lines bytes.Buffer
-	for _, file := range append(files, filepath.Join(folder, "index.yaml")) {
+	for _, file := range files {
 		content, err := os.ReadFile(file)
 		if err != nil {
 			return err

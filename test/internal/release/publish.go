@@ -56,6 +56,12 @@ type bom struct {
 // Run pushes what is not there yet and signs what is not signed yet, so it can be run
 // again after an interruption. It pushes nothing if a tag has different content.
 func (p Publishing) Run(ctx context.Context, out io.Writer) error {
+	if p.Key != "" && p.Identity != "" {
+		return errors.New("a key and an identity are given: sign with one of them")
+	}
+	if (p.Identity == "") != (p.Issuer == "") {
+		return errors.New("identity and issuer are needed together: --identity and --issuer, or COSIGN_IDENTITY and COSIGN_ISSUER")
+	}
 	artifacts, err := p.artifacts(ctx)
 	if err != nil {
 		return err

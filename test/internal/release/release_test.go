@@ -3,7 +3,12 @@ package release
 import (
 	"bytes"
 	"crypto"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 
@@ -13,7 +18,6 @@ import (
 	"github.com/stretchr/testify/require"
 	"helm.sh/helm/v3/pkg/chart"
 	"helm.sh/helm/v3/pkg/chart/loader"
-	pgp "helm.sh/helm/v3/pkg/provenance"
 	"helm.sh/helm/v3/pkg/repo"
 
 	"example.com/ai-agent/test/internal/clone"
@@ -109,16 +113,43 @@ func TestSignedPackageIsVerified(t *testing.T) {
 	signed := Packaging{Root: clone.New(t), To: to, Keyring: secret, Key: signer}
 	require.NoError(t, signed.Run(t.Context(), t.Output()))
 	archive := filepath.Join(to, archiveName(t, to))
-	require.NoError(t, verify(archive, public))
+	require.NoError(t, verify(t, archive, public))
 
 	_, other := key(t)
-	require.Error(t, verify(archive, other), "another key")
+	require.Error(t, verify(t, archive, other), "another key")
 	content := read(t, to, filepath.Base(archive))
 	content[len(content)/2] ^= 1
 	require.NoError(t, os.WriteFile(archive, content, 0o600))
-	require.ErrorContains(t, verify(archive, public), "sha256 sum does not match", "a changed byte")
+	require.ErrorContains(t, verify(t, archive, public), "sha256 sum does not match", "a changed byte")
 	require.NoError(t, os.Remove(archive+".prov"))
-	require.Error(t, verify(archive, public), "no signature")
+	require.Error(t, verify(t, archive, public), "no signature")
+}
+
+// The package is rendered and linted where there is no network, as in an airgapped
+// cluster. Control: there, helm cannot reach the package at an address.
+func TestPackageNeedsNoNetwork(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("unshare"); err != nil {
+		t.Skip("unshare is missing: only Linux can take the network from a process")
+	}
+	to := packageOf(t, clone.New(t))
+	archive := archiveName(t, to)
+	server := httptest.NewServer(http.FileServer(http.Dir(to)))
+	t.Cleanup(server.Close)
+	for _, helm := range []string{"helm", "helm4"} {
+		apart := func(args ...string) (string, error) {
+			isolated := exec.CommandContext(t.Context(), "unshare", append([]string{"--user", "--map-root-user", "--net", helm}, args...)...)
+			out, err := isolated.CombinedOutput()
+			return string(out), err
+		}
+		for _, command := range []string{"template", "lint"} {
+			out, err := apart(command, filepath.Join(to, archive))
+			require.NoError(t, err, out)
+		}
+		out, err := apart("show", "chart", server.URL+"/"+archive)
+		require.Error(t, err)
+		assert.Contains(t, out, "network is unreachable")
+	}
 }
 
 // A folder with two versions is a repository that has both.
@@ -173,11 +204,15 @@ func key(t *testing.T) (secret, public string) {
 	return secret, public
 }
 
-func verify(archive, keyring string) error {
-	signatory, err := pgp.NewFromKeyring(keyring, "")
-	if err != nil {
-		return err
+// verify runs `helm verify` of both versions, which agree.
+func verify(t *testing.T, archive, keyring string) error {
+	t.Helper()
+	var refusals []error
+	for _, helm := range []string{"helm", "helm4"} {
+		if out, err := exec.CommandContext(t.Context(), helm, "verify", archive, "--keyring", keyring).CombinedOutput(); err != nil {
+			refusals = append(refusals, fmt.Errorf("%s: %s", helm, out))
+		}
 	}
-	_, err = signatory.Verify(archive, archive+".prov")
-	return err
+	assert.NotEqual(t, 1, len(refusals), "only one refuses: %v", refusals)
+	return errors.Join(refusals...)
 }

@@ -120,9 +120,11 @@ func relation(from common.ElementID, kind string, to *spdx.Package) *spdx.Relati
 func programBOM(ctx context.Context, program, name, version string, at time.Time) ([]byte, error) {
 	scan := exec.CommandContext(ctx, "syft", "scan", "file:"+program, "--quiet", "--output", "spdx-json", "--source-name", name, "--source-version", version)
 	scan.Env = append(os.Environ(), "SYFT_CHECK_FOR_APP_UPDATE=false")
+	var problems bytes.Buffer
+	scan.Stderr = &problems
 	out, err := scan.Output()
 	if err != nil {
-		return nil, fmt.Errorf("the SBOM of %s: syft: %w", name, err)
+		return nil, fmt.Errorf("the SBOM of %s: syft: %w\n%s", name, err, bytes.TrimSpace(problems.Bytes()))
 	}
 	document, err := json.Read(bytes.NewReader(out))
 	if err != nil {

@@ -40,15 +40,21 @@ read
 {{- end }}
 
 {{/*
-Whether a rule of extraEgress may be for the server of a variable, whose port the chart cannot know: one that allows a
-port which is not known to be for something else. (dict "rules" LIST "name" VARIABLE)
+Whether a rule of extraEgress may be for the server of a variable, whose port the chart cannot know: one that allows a port of TCP
+which is not known to be for something else. (dict "rules" LIST "name" VARIABLE)
 */}}
 {{- define "ai-agent.mayAllow" -}}
-{{- $databases := list "53" "80" "443" "4317" "4318" "6443" }}
-{{- $others := eq .name "OPENAI_BASE_URL" | ternary (list "53" "4317" "4318" "5432" "6379" "6443") $databases }}
+{{- $usual := dict "REDIS_URL" (list "6379") "DATABASE_URL" (list "5432") "OPENAI_BASE_URL" (list "80" "443") }}
+{{- $others := list "53" "4317" "4318" "6443" }}
+{{- range $name, $ports := $usual }}
+  {{- if ne $name $.name }}{{ $others = concat $others $ports }}{{ end }}
+{{- end }}
 {{- range .rules }}
   {{- if not .ports }}true{{ end }}
-  {{- range .ports }}{{ if or .endPort (not (has (toString .port) $others)) }}true{{ end }}{{ end }}
+  {{- range .ports }}
+    {{- $isOther := and (has (toString .port) $others) (has (toString (default .port .endPort)) $others) }}
+    {{- if and (eq (default "TCP" .protocol) "TCP") (not $isOther) }}true{{ end }}
+  {{- end }}
 {{- end }}
 {{- end }}
 
@@ -90,7 +96,8 @@ port which is not known to be for something else. (dict "rules" LIST "name" VARI
 {{- $open := list }}
 {{- range include "ai-agent.serverVariables" . | fromYamlArray }}
   {{- $allowed := include "ai-agent.mayAllow" (dict "rules" $policy.extraEgress "name" .) }}
-  {{- if not (or (hasKey $fixed .) $allowed) }}{{ $open = append $open . }}{{ end }}
+  {{- $public := and $policy.egress.https (eq . "OPENAI_BASE_URL") }}
+  {{- if not (or (hasKey $fixed .) $allowed $public) }}{{ $open = append $open . }}{{ end }}
 {{- end }}
 {{- range include "ai-agent.opaqueEnvironment" . | fromJsonArray }}
   {{- if and $policy.enabled $open }}
@@ -112,14 +119,12 @@ port which is not known to be for something else. (dict "rules" LIST "name" VARI
   {{- $namespace := false }}
   {{- range $url.servers }}
     {{- $peers := include "ai-agent.peersOf" (dict "host" .host "web" (hasPrefix "http" $url.scheme)) }}
-    {{- if eq $peers (include "ai-agent.publicPeers" .) }}{{ $public = .port }}{{ end }}
-    {{- if regexMatch "^[^.]+[.](internal|local|lan|corp|intranet|private|home)$" .host }}
-      {{- $public = .port }}
-      {{- $namespace = true }}
-    {{- end }}
+    {{- $isPrivate := regexMatch "^[^.]+[.](internal|local|lan|corp|intranet|private|home)$" .host }}
+    {{- $isPublic := or $isPrivate (eq $peers (include "ai-agent.publicPeers" .)) }}
+    {{- $allowed := include "ai-agent.allowsPort" (dict "rules" $policy.extraEgress "ports" (list (toString .port))) }}
+    {{- if and $isPublic (not $allowed) }}{{ $public = .port }}{{ $namespace = $isPrivate }}{{ end }}
   {{- end }}
-  {{- $allowed := include "ai-agent.allowsPort" (dict "rules" $policy.extraEgress "ports" (list (toString $public))) }}
-  {{- if and $policy.enabled (not $allowed) $public (eq .state "read") (not (hasPrefix "http" $url.scheme)) }}
+  {{- if and $policy.enabled $public (eq .state "read") (not (hasPrefix "http" $url.scheme)) }}
 - path: {{ toJson .path }}
   problem: >-
     {{- if $namespace }}
@@ -143,7 +148,8 @@ port which is not known to be for something else. (dict "rules" LIST "name" VARI
   {{- if not .ports }}true{{ end }}
   {{- range .ports }}
     {{- $within := include "ai-agent.inRange" (dict "range" . "ports" $.ports) }}
-    {{- if or (not .port) (has (toString .port) $.ports) $within }}true{{ end }}
+    {{- $matches := or (not .port) (has (toString .port) $.ports) $within }}
+    {{- if and (eq (default "TCP" .protocol) "TCP") $matches }}true{{ end }}
   {{- end }}
 {{- end }}
 {{- end }}
