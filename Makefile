@@ -47,7 +47,7 @@ lint: tools ## Check formatting, Go, shell scripts and charts
 validate: ## Report problems in your values: VALUES="base.yaml my.yaml" [PLATFORM=gke|eks|aks|karpenter|bare] [OUTPUT=json|junit|sarif]
 	@scripts/validate.sh
 
-package: ## Package the chart of this commit into dist/ [KEYRING=file KEY=name: sign it] [URL=base URL of the chart repository] [VERSION= fail unless it is this]
+package: ## Package the chart of this commit into dist/ [KEYRING=file KEY=name: sign it] [URL=base URL of the chart repository] [VERSION=0.3.0: fail unless the chart has this version]
 	@scripts/release.sh package
 
 image: ## Build the sample agent's image for amd64 and arm64 into dist/image, without a container engine
@@ -56,10 +56,10 @@ image: ## Build the sample agent's image for amd64 and arm64 into dist/image, wi
 publish: ## Push dist/ to REGISTRY=oci://HOST/PATH [COSIGN_KEY=file: sign what is pushed]
 	@scripts/release.sh publish
 
-notes: ## Print what the changelog says of this version
+notes: ## Print the changelog entry for this version
 	@scripts/release.sh notes
 
-adopt: ## Put the addresses of your own repository and registry into all files: REPOSITORY=github.com/acme/ai-agent REGISTRY=oci://HOST/PATH CONTACT=email
+adopt: ## Replace the addresses of repository, registry and contact with yours: REPOSITORY=github.com/acme/ai-agent REGISTRY=oci://HOST/PATH CONTACT=email
 	@scripts/adopt.sh
 
 generate: tools ## Generate the chart's schema and README, the Kubernetes schemas and the golden renders

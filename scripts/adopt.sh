@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Replaces the values of ci/home.env by those of the environment, in every file.
+# Replaces the values of ci/home.env with those of the environment, in every file.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 

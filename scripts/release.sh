@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes a part of a release: package, image, publish or notes.
+# Runs one step of a release: package, image, publish or notes.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -8,6 +8,7 @@ need() { [ -x "$bin/$1" ] || step "tools" "The Go modules must be reachable." "$
 go build -buildvcs=false -o "$bin/release" ./test/release
 case ${1:-} in
 package)
+	[ -z "${KEY:-}" ] || [ -n "${KEYRING:-}" ] || die "KEY is set, but KEYRING is not" "Set it to a file with the secret key (gpg --export-secret-keys)."
 	[ -z "${KEYRING:-}" ] || [ -n "${KEY:-}" ] || die "KEY is not set" "Set it to the user ID of the signing key in KEYRING, such as KEY='Jane Doe'."
 	values=()
 	for file in ${VALUES:-}; do values+=(--values "$file"); done

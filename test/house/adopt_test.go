@@ -14,8 +14,8 @@ import (
 	"example.com/ai-agent/test/internal/clone"
 )
 
-// `make adopt` puts another home into every file: the old one is nowhere left, and Go,
-// Helm and the chart's rules read the result. It can be run again.
+// `make adopt` replaces the addresses in every file: no old one remains, and Go, Helm and
+// the tests of the house accept the result. It can be run again.
 func TestAdopt(t *testing.T) {
 	t.Parallel()
 	top := clone.New(t)
@@ -47,8 +47,7 @@ func TestAdopt(t *testing.T) {
 	assert.Empty(t, string(unformatted))
 }
 
-// Values that are no address, and uncommitted changes, are refused before anything is
-// changed.
+// Invalid addresses and uncommitted changes are refused before anything is changed.
 func TestAdoptRefuses(t *testing.T) {
 	t.Parallel()
 	top := clone.New(t)

@@ -23,9 +23,8 @@ import (
 	"example.com/ai-agent/test/internal/repo"
 )
 
-// The chart of an OCI registry is installed by its version, upgraded by its digest and
-// rolled back, with both versions of helm. A version that does not exist, and a digest
-// that is not there, are refused.
+// A chart in an OCI registry can be installed by its version, upgraded by its digest and
+// rolled back, with Helm 3 and 4. A missing version or digest is an error.
 func TestChartFromAnOCIRegistry(t *testing.T) {
 	t.Parallel()
 	require.NoError(t, repo.UseTools("helm4", "registry"))
@@ -59,7 +58,7 @@ func TestChartFromAnOCIRegistry(t *testing.T) {
 	}
 }
 
-// A repository served by HTTP has two versions: the older one is installed, and upgraded
+// A repository over HTTP has two versions: the older one is installed, and upgraded
 // to the newer one.
 func TestChartFromAnHTTPRepository(t *testing.T) {
 	t.Parallel()
@@ -89,8 +88,9 @@ func TestChartFromAnHTTPRepository(t *testing.T) {
 	}
 }
 
-// A chart with three agents, each under an alias, gets the chart from an OCI registry.
-// They are installed, upgraded and removed as one; one more is left out by its condition.
+// An umbrella chart has three agents, which are aliases of one dependency in an OCI
+// registry. They are installed, upgraded and removed together; a fourth is disabled by
+// its condition.
 func TestUmbrellaFromAnOCIRegistry(t *testing.T) {
 	t.Parallel()
 	require.NoError(t, repo.UseTools("helm4", "registry"))
@@ -136,7 +136,7 @@ func TestUmbrellaFromAnOCIRegistry(t *testing.T) {
 }
 
 // umbrellaOf writes a chart that depends on the chart ai-agent of a repository, under each
-// alias, which its value enabled can leave out.
+// alias, with the condition ALIAS.enabled.
 func umbrellaOf(t *testing.T, repository, version string, aliases ...string) string {
 	t.Helper()
 	folder := t.TempDir()

@@ -71,7 +71,7 @@ func TestSpreadPodsSurviveALostWorker(t *testing.T) {
 }
 
 // routed returns nil if every node has a route to the pods of each other node, through
-// its present address. When a lost node returns, it is Ready before the others have one.
+// its current address. When a lost node returns, it is Ready before the others have one.
 func routed(n *cluster.Namespace) cluster.Condition {
 	return func(ctx context.Context) error {
 		nodes, err := n.Client().CoreV1().Nodes().List(ctx, metav1.ListOptions{})

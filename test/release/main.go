@@ -1,5 +1,5 @@
-// Command release packages, builds and publishes releases of the chart: the same bytes
-// from the same commit, on any machine.
+// Command release packages, builds and publishes releases of the chart: the same commit
+// and version of Go give the same bytes, on any machine.
 package main
 
 import (
@@ -72,8 +72,8 @@ func imageCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "image",
 		Short: "Builds the image of the sample agent, for amd64 and arm64",
-		Long: `Writes an OCI layout to a folder, and the SBOM (SPDX) of each platform beside it. The command needs syft on PATH, but
-neither a container engine nor a registry. The same commit and version of Go give the same bytes. It fails if the working tree has uncommitted changes.`,
+		Long: `Writes an OCI layout to a folder, and next to it the SBOM (SPDX) of each platform and the SLSA provenance. The command
+needs syft on PATH, but neither a container engine nor a registry. The same commit and version of Go give the same bytes. It fails if the working tree has uncommitted changes.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.Run(cmd.Context(), cmd.OutOrStdout()) },
 	}
@@ -88,8 +88,8 @@ func publishCommand() *cobra.Command {
 		Use:   "publish",
 		Short: "Pushes the chart and the image to an OCI registry, and signs them",
 		Long: `Pushes the chart as HOST/PATH/ai-agent and the image as HOST/PATH/agent. With --key or --identity, signs both with
-cosign, which must be on PATH. With a key, cosign connects to no other host. With an identity, such as that of a GitHub
-workflow, it needs no key: it gets a certificate from Sigstore and enters the signature into its public log. Existing
+cosign, which must be on PATH. With a key, cosign contacts only the registry. With an identity, such as that of a GitHub
+workflow, it needs no key: it gets a certificate from Sigstore and records the signature in Sigstore's public log. Existing
 artifacts are left unchanged, so the command can be run again after an interruption; if a tag already has different
 content, it fails. It uses the credentials of cosign login or docker login. If your registry has a private CA, set
 SSL_CERT_FILE to its certificate.`,
@@ -112,7 +112,7 @@ func notesCommand() *cobra.Command {
 	var root string
 	command := &cobra.Command{
 		Use:   "notes",
-		Short: "Prints what the changelog says of the version that is checked out",
+		Short: "Prints the changelog entry for the version that is checked out",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return release.Notes(cmd.Context(), root, cmd.OutOrStdout())

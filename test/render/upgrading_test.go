@@ -6,7 +6,6 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -23,9 +22,9 @@ import (
 	"example.com/ai-agent/test/internal/repo"
 )
 
-// What breaks for a user of each released chart is in UPGRADING.md, under the version that
-// breaks it: values that the schema or a rule refuses, other defaults, objects that are
-// gone, immutable fields. Such a version is a new minor one, or from 1.0.0 on a major one.
+// Every breaking change since a released chart is in UPGRADING.md, in a section newer than
+// that chart: defaults that are refused or changed, values and objects that are gone,
+// changed selectors. It requires a new minor version, or from 1.0.0 on a new major one.
 func TestBreakingChangesAreInUpgrading(t *testing.T) {
 	t.Parallel()
 	archives, err := filepath.Glob(repo.Path("test", "live", "testdata", "releases", "*.tgz"))
@@ -38,7 +37,7 @@ func TestBreakingChangesAreInUpgrading(t *testing.T) {
 			t.Parallel()
 			old := load(t, archive)
 			breaking := breakingChanges(t, old, current)
-			guide := upgradingTo(t, version)
+			guide := upgradingFrom(t, versionOf(t, old))
 			for _, change := range breaking {
 				assert.Contains(t, guide, "`"+change+"`", "UPGRADING.md, from %s", filepath.Base(archive))
 			}
@@ -163,14 +162,21 @@ func mayBreak(t *testing.T, earlier, later string) bool {
 	return after.Major() > 0 || after.Minor() > before.Minor()
 }
 
-// upgradingTo returns what UPGRADING.md says of a version.
-func upgradingTo(t *testing.T, version string) string {
+// upgradingFrom returns the sections of UPGRADING.md that are newer than a version.
+func upgradingFrom(t *testing.T, version string) string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(chart.Dir(), "UPGRADING.md"))
 	require.NoError(t, err)
-	section := regexp.MustCompile(`(?ms)^## ` + regexp.QuoteMeta(version) + `$(.*?)(^## |\z)`).FindStringSubmatch(string(text))
-	require.NotNil(t, section, "UPGRADING.md has no heading for %s", version)
-	return section[1]
+	from, err := semver.NewVersion(version)
+	require.NoError(t, err)
+	var newer strings.Builder
+	for section := range strings.SplitSeq(string(text), "\n## ") {
+		heading, body, _ := strings.Cut(section, "\n")
+		if to, err := semver.NewVersion(heading); err == nil && to.GreaterThan(from) {
+			newer.WriteString(body)
+		}
+	}
+	return newer.String()
 }
 
 func load(t *testing.T, path string) *chart.Chart {

@@ -15,13 +15,13 @@ import (
 	"github.com/google/go-containerregistry/pkg/name"
 )
 
-// Without services: with a key, no other host is asked.
+// Empty configurations: with a key, cosign contacts only the registry.
 const (
 	noServices = `{"mediaType":"application/vnd.dev.sigstore.signingconfig.v0.2+json"}`
 	noRoots    = `{"mediaType":"application/vnd.dev.sigstore.trustedroot+json;version=0.1"}`
 )
 
-// As cosign names them.
+// Names that cosign has for types.
 const (
 	signatureType  = "https://sigstore.dev/cosign/sign/v1"
 	provenanceType = "slsaprovenance1"
@@ -124,8 +124,8 @@ func (c cosign) attest(ctx context.Context, digest name.Digest, kind, predicate 
 	return once(attest, func() error { return c.verifyAttestation(ctx, digest, kind) })
 }
 
-// once signs unless what is there verifies, and then verifies what was signed. If nothing
-// can be verified because of something else, such as the network, nothing is signed.
+// once signs unless a valid signature exists, and verifies the new one. If verification
+// fails for another reason, such as the network, it does not sign.
 func once(sign, verify func() error) error {
 	err := verify()
 	if err == nil || !unsigned.MatchString(err.Error()) {
@@ -137,8 +137,8 @@ func once(sign, verify func() error) error {
 	return verify()
 }
 
-// unsigned is how cosign says that there is no signature, or only those of others.
-var unsigned = regexp.MustCompile(`no (matching )?(signatures|attestations)|could not verify envelope|none of the expected identities matched|but no signature`)
+// unsigned matches cosign's errors for a missing signature, or one by another signer.
+var unsigned = regexp.MustCompile(`no (matching )?(signatures|attestations)|none of the (attestations|expected identities) matched|could not verify envelope|but no signature`)
 
 // verifyAttestation returns an error unless there is a signed statement of a type.
 func (c cosign) verifyAttestation(ctx context.Context, digest name.Digest, kind string) error {

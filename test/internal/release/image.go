@@ -130,7 +130,7 @@ func compile(ctx context.Context, tree string, platform v1.Platform, to string) 
 }
 
 // agentImage returns the image that test/agent/Dockerfile describes. It depends on the
-// program alone, so that it stays the same until the agent changes. Its provenance has
+// program and its version alone, so that it stays the same until the agent changes. Its provenance has
 // the commit.
 func agentImage(program string, platform v1.Platform, version string) (v1.Image, error) {
 	epoch := time.Unix(0, 0).UTC()

@@ -10,7 +10,7 @@ import (
 	"helm.sh/helm/v3/pkg/chart"
 )
 
-// Notes prints what the changelog says of the version of the chart that is checked out.
+// Notes prints the changelog entry for the version of the chart that is checked out.
 func Notes(ctx context.Context, root string, out io.Writer) error {
 	from, err := head(ctx, root)
 	if err != nil {
@@ -32,7 +32,7 @@ func Notes(ctx context.Context, root string, out io.Writer) error {
 // "## [0.2.0] - 2026-11-25".
 var heading = regexp.MustCompile(`(?m)^## \[?([^]\s]+).*$`)
 
-// entry returns what the changelog says of the version of a chart.
+// entry returns the changelog entry for the version of a chart.
 func entry(c *chart.Chart) (string, error) {
 	for _, file := range c.Raw {
 		if file.Name != "CHANGELOG.md" {

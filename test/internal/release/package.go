@@ -66,8 +66,8 @@ func (p Packaging) Run(ctx context.Context, out io.Writer) error {
 	return nil
 }
 
-// write writes the archive and what is about it, by its suffix. The files that are about other bytes
-// go first, so that an interruption leaves none.
+// write writes the archive and its companion files, by their suffixes. It first removes
+// those of an earlier archive, so that an interruption leaves no stale file.
 func (p Packaging) write(name string, content []byte, about map[string][]byte) error {
 	archive := filepath.Join(p.To, name)
 	err := errors.Join(os.MkdirAll(p.To, 0o755), os.RemoveAll(filepath.Join(p.To, sums)))
@@ -152,7 +152,7 @@ func (p Packaging) readPassphrase(string) ([]byte, error) {
 	return bytes.TrimRight(secret, "\r\n"), err
 }
 
-// sums is the file with the hashes of the archives and what is about them. The index is
+// sums is the file with the hashes of the archives and their companion files. The index is
 // not among them, because it grows with each release.
 const sums = "SHA256SUMS"
 

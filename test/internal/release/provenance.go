@@ -96,7 +96,7 @@ func originOf(file, digest string) (origin, error) {
 	}
 	sources := predicate.BuildDefinition.ResolvedDependencies
 	if len(made.Subject) != 1 || made.Subject[0].Digest["sha256"] != digest || len(sources) != 1 {
-		return origin{}, fmt.Errorf("%s is not about what is next to it: make both again", file)
+		return origin{}, fmt.Errorf("%s describes another file than the one next to it: make both again", file)
 	}
 	return origin{sources[0].Digest.GitCommit, made.Predicate}, nil
 }

@@ -57,10 +57,10 @@ type bom struct {
 // again after an interruption. It pushes nothing if a tag has different content.
 func (p Publishing) Run(ctx context.Context, out io.Writer) error {
 	if p.Key != "" && p.Identity != "" {
-		return errors.New("a key and an identity are given: sign with one of them")
+		return errors.New("both a key and an identity are set: use only one")
 	}
 	if (p.Identity == "") != (p.Issuer == "") {
-		return errors.New("identity and issuer are needed together: --identity and --issuer, or COSIGN_IDENTITY and COSIGN_ISSUER")
+		return errors.New("set identity and issuer together: --identity and --issuer, or COSIGN_IDENTITY and COSIGN_ISSUER")
 	}
 	artifacts, err := p.artifacts(ctx)
 	if err != nil {
@@ -104,7 +104,7 @@ func (p Publishing) artifacts(ctx context.Context) ([]artifact, error) {
 		return nil, err
 	}
 	if ofImage.origin.commit != ofChart.origin.commit {
-		return nil, fmt.Errorf("the image is of commit %s, but the chart of %s: run `make package image`", ofImage.origin.commit, ofChart.origin.commit)
+		return nil, fmt.Errorf("the image was built from commit %s, but the chart from %s: run `make package image`", ofImage.origin.commit, ofChart.origin.commit)
 	}
 	return []artifact{ofImage, ofChart}, nil
 }

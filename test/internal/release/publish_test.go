@@ -147,7 +147,7 @@ func TestPublish(t *testing.T) {
 	next := signed
 	next.From = packageOf(t, top)
 	buildImage(t, older, next.From)
-	require.ErrorContains(t, next.Run(t.Context(), t.Output()), "the image is of commit", "the same image, of another commit")
+	require.ErrorContains(t, next.Run(t.Context(), t.Output()), "the image was built from commit", "the same image, of another commit")
 	buildImage(t, top, next.From)
 	second := publish(t, next)
 	assert.Equal(t, first[0], second[0], "the image")

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/ProtonMail/go-crypto/openpgp"
@@ -129,8 +130,9 @@ func TestSignedPackageIsVerified(t *testing.T) {
 // cluster. Control: there, helm cannot reach the package at an address.
 func TestPackageNeedsNoNetwork(t *testing.T) {
 	t.Parallel()
-	if _, err := exec.LookPath("unshare"); err != nil {
-		t.Skip("unshare is missing: only Linux can take the network from a process")
+	isolate := []string{"--user", "--map-root-user", "--net"}
+	if out, err := exec.CommandContext(t.Context(), "unshare", append(isolate, "true")...).CombinedOutput(); err != nil {
+		t.Skipf("this machine cannot take the network from a process: unshare: %v %s", err, out)
 	}
 	to := packageOf(t, clone.New(t))
 	archive := archiveName(t, to)
@@ -138,7 +140,7 @@ func TestPackageNeedsNoNetwork(t *testing.T) {
 	t.Cleanup(server.Close)
 	for _, helm := range []string{"helm", "helm4"} {
 		apart := func(args ...string) (string, error) {
-			isolated := exec.CommandContext(t.Context(), "unshare", append([]string{"--user", "--map-root-user", "--net", helm}, args...)...)
+			isolated := exec.CommandContext(t.Context(), "unshare", slices.Concat(isolate, []string{helm}, args)...)
 			out, err := isolated.CombinedOutput()
 			return string(out), err
 		}

@@ -22,7 +22,7 @@ import (
 	"example.com/ai-agent/test/internal/check"
 )
 
-// bomSuffix is that of the file with the SBOM of what is next to it.
+// bomSuffix is the suffix of the file with an SBOM.
 const bomSuffix = ".spdx.json"
 
 // chartBOM returns the SBOM of a chart's archive: the chart, and the images that it
@@ -68,7 +68,7 @@ func imagesOf(c *helm.Chart, content []byte, values []string) ([]string, error) 
 	}
 	manifest, err := loaded.Render(chart.Options{Files: values})
 	if err != nil {
-		return nil, fmt.Errorf("which images the chart runs: %w", err)
+		return nil, fmt.Errorf("cannot render the chart to list its images: %w", err)
 	}
 	objects, err := chart.Decode(manifest)
 	if err != nil {

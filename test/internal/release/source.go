@@ -1,5 +1,5 @@
-// Package release packages, builds and publishes releases of the chart: the same bytes
-// from the same commit, on any machine.
+// Package release packages, builds and publishes releases of the chart: the same commit
+// and version of Go give the same bytes, on any machine.
 package release
 
 import (

@@ -53,6 +53,7 @@ which is not known to be for something else. (dict "rules" LIST "name" VARIABLE)
   {{- if not .ports }}true{{ end }}
   {{- range .ports }}
     {{- $isOther := and (has (toString .port) $others) (has (toString (default .port .endPort)) $others) }}
+    {{- if include "ai-agent.inRange" (dict "range" . "ports" (get $usual $.name)) }}{{ $isOther = false }}{{ end }}
     {{- if and (eq (default "TCP" .protocol) "TCP") (not $isOther) }}true{{ end }}
   {{- end }}
 {{- end }}
@@ -65,7 +66,7 @@ which is not known to be for something else. (dict "rules" LIST "name" VARIABLE)
   {{- if and $policy.enabled (not $allowed) (eq .state "unreadable") }}
 - path: {{ toJson .path }}
   problem: >-
-    The NetworkPolicy cannot tell from {{ .name }} which host and port to allow.
+    {{ .name }} has no host and port that the chart can read, so the NetworkPolicy cannot allow that server.
   fix: >-
     Write it as scheme://host:port. Or allow its address in networkPolicy.extraEgress, such as
     {{ include "ai-agent.egressExample" .name }}.
@@ -81,8 +82,8 @@ which is not known to be for something else. (dict "rules" LIST "name" VARIABLE)
   {{- if and $policy.enabled (not $allowed) (eq .state "unknown") (not $public) }}
 - path: {{ toJson .path }}
   problem: >-
-    The NetworkPolicy allows the servers that the values name, but the value of {{ .name }} is not in the values: the agent
-    could not connect to it.
+    The NetworkPolicy allows only servers whose URLs are in the values. {{ .name }} gets its value elsewhere, so the agent cannot
+    connect to that server.
   fix: >-
     Add its address to networkPolicy.extraEgress, such as {{ include "ai-agent.egressExample" .name }}.
   {{- end }}
@@ -128,10 +129,10 @@ which is not known to be for something else. (dict "rules" LIST "name" VARIABLE)
 - path: {{ toJson .path }}
   problem: >-
     {{- if $namespace }}
-    The host name in {{ .name }} may be that of a Service, followed by its namespace, which the NetworkPolicy allows. It may also be a
-    private name from outside the cluster, whose address remains blocked.
+    The host name in {{ .name }} could be a Service with its namespace, which the NetworkPolicy allows, or a private host outside the
+    cluster, whose address remains blocked.
     {{- else }}
-    {{ .name }} has the name of a host outside the cluster, so the NetworkPolicy allows egress to the public internet on port {{ $public }}.
+    {{ .name }} names a host outside the cluster, so the NetworkPolicy allows egress to the public internet on port {{ $public }}.
     Names of managed databases often resolve to private addresses, which remain blocked.
     {{- end }}
   fix: >-
@@ -252,7 +253,7 @@ any address
   {{- with include "ai-agent.opensAll" (dict "peers" .to "ports" .ports) }}
 - path: [networkPolicy, extraEgress, {{ quote $i }}]
   problem: >-
-    A rule of networkPolicy.extraEgress allows {{ . }}, and rules add up: the exceptions of the other rules have no effect on
+    A rule of networkPolicy.extraEgress allows {{ . }}, and rules are additive: the exceptions of the other rules have no effect on
     {{ $rule.ports | empty | ternary "any port" "its ports" }}.
   fix: >-
     Name the pods or addresses in `to`. For the public internet, add 169.254.0.0/16 and your private ranges to `except`.
@@ -266,7 +267,7 @@ any address
   {{- if and $all (or $.Values.networkPolicy.ingress.from (include "ai-agent.everyPort" .)) }}
 - path: [networkPolicy, extraIngress, {{ quote $i }}]
   problem: >-
-    A rule of networkPolicy.extraIngress admits {{ $all }}. Rules add up, so it undoes what networkPolicy.ingress restricts.
+    A rule of networkPolicy.extraIngress admits {{ $all }}. Rules are additive, so it undoes what networkPolicy.ingress restricts.
   fix: >-
     Name the clients in `from` and the ports in `ports`, or remove the rule.
   {{- end }}
