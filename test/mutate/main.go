@@ -25,7 +25,7 @@ import (
 )
 
 // anyChange are the tests that notice any change.
-const anyChange = "TestGolden|TestMessages|TestHelm|TestDerived|TestRenderIs|TestAnyValidValues"
+const anyChange = "TestGolden|TestBreaking|TestMessages|TestHelm|TestDerived|TestRenderIs|TestAnyValidValues"
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
