@@ -985,7 +985,7 @@ var ruleCases = map[string]struct {
 	"validation-skip": {[]report{
 		{name: "an unknown rule", values: chart.Values{"validation.skip": chart.List{"image-tag-latset"}}, at: "validation.skip"},
 		{name: "a rule that cannot be skipped", values: chart.Values{"validation.skip": chart.List{"grace-period-too-short"}}, at: "validation.skip"},
-		{name: "a warning", values: chart.Values{"validation.skip": chart.List{"nginx-reload"}}, at: "validation.skip"},
+		{name: "a warning", values: chart.Values{"validation.skip": chart.List{"alb-idle-limit"}}, at: "validation.skip"},
 		{name: "itself", values: chart.Values{"validation.skip": chart.List{"validation-skip"}}, at: "validation.skip"},
 	}, map[string]chart.Values{
 		"a rule that can be skipped": {"validation.skip": chart.List{"image-tag-latest"}},

@@ -226,23 +226,31 @@ func TestFiveMistakesAreReportedAtOnce(t *testing.T) {
 	assert.Equal(t, want, idsIn(err.Error()))
 }
 
-// A best-practice rule can be skipped, and a finding says that it is.
+// Rules about best practices, and about settings outside the chart, can be skipped. A
+// finding says that they are.
 func TestSkippedRules(t *testing.T) {
 	t.Parallel()
 	for _, id := range skippable(t, true) {
-		values := ruleCases[id].reported[0].values.With("validation.skip", chart.List{id})
+		tc := ruleCases[id].reported[0]
+		want := []string{id}
+		for _, also := range tc.also {
+			want = append(want, strings.Fields(also)[0])
+		}
+		values := tc.values.With("validation.skip", chart.List{id})
 		findings, err := charttest.Own(t).Findings(chart.Options{Set: values})
 		require.NoError(t, err)
-		assert.Equal(t, []string{id}, finding.IDs(findings))
-		assert.Equal(t, finding.Info, findings[0].Severity, id)
-		assert.Equal(t, "validation.skip", findings[0].Path.String(), id)
+		assert.ElementsMatch(t, want, finding.IDs(findings))
+		skipped := findings[slices.IndexFunc(findings, func(f finding.Finding) bool { return f.ID == id })]
+		assert.Equal(t, finding.Info, skipped.Severity, id)
+		assert.Equal(t, "validation.skip", skipped.Path.String(), id)
 		_, err = charttest.Template(t, chart.Options{Set: values})
 		require.NoError(t, err, id)
 	}
 	assert.Equal(t, []string{
-		"cloud-identity-blocked", "config-credential", "config-name-not-text", "credential-in-plain-text", "egress-unrestricted", "helm-test-image-latest",
-		"image-tag-latest", "ingress-controller-unknown", "ingress-unrestricted", "kubernetes-api-blocked", "probe-port-undeclared", "public-name-private-address",
-		"sidecar-ends-first", "sidecar-image-tag", "url-overridden", "url-unknown",
+		"cloud-identity-blocked", "config-credential", "config-name-not-text", "credential-in-plain-text", "egress-unrestricted",
+		"gke-backend-config", "haproxy-reload", "helm-test-image-latest", "image-tag-latest", "ingress-controller-unknown", "ingress-unrestricted",
+		"kubernetes-api-blocked", "nginx-reload", "probe-port-undeclared", "public-name-private-address", "sidecar-ends-first", "sidecar-image-tag",
+		"traefik-grace", "url-overridden", "url-unknown",
 	}, skippable(t, true))
 }
 

@@ -52,11 +52,11 @@ service-field-conflict: {severity: error, title: the fields of the Service must 
 client-address-hidden: {severity: warning, title: the Service should keep the address of clients that the NetworkPolicy names}
 clients-blocked-by-policy: {severity: error, title: the NetworkPolicy must admit clients from outside the cluster}
 alb-idle-limit: {severity: warning, title: the longest run should fit the idle timeout of an ALB}
-gke-backend-config: {severity: warning, title: your own BackendConfig should cover the longest run}
-haproxy-reload: {severity: warning, title: a reload of HAProxy should not interrupt runs}
+gke-backend-config: {severity: warning, skippable: true, title: your own BackendConfig should cover the longest run}
+haproxy-reload: {severity: warning, skippable: true, title: a reload of HAProxy should not interrupt runs}
 load-balancer-drain-limit: {severity: warning, title: the longest run should fit the drain time of the load balancer}
-nginx-reload: {severity: warning, title: a reload of ingress-nginx should not interrupt runs}
-traefik-grace: {severity: warning, title: a rollout of Traefik should not interrupt runs}
+nginx-reload: {severity: warning, skippable: true, title: a reload of ingress-nginx should not interrupt runs}
+traefik-grace: {severity: warning, skippable: true, title: a rollout of Traefik should not interrupt runs}
 # Network policy
 url-unreadable: {severity: error, title: the URLs of servers must name host and port for the NetworkPolicy}
 url-unknown: {severity: warning, skippable: true, title: the NetworkPolicy should allow the servers that the values do not name}

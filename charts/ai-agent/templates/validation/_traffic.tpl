@@ -172,7 +172,7 @@
     service.annotations names your BackendConfig instead of the chart's. If it does not set timeoutSec, GKE interrupts runs
     after 30 s.
   fix: >-
-    Set timeoutSec in your BackendConfig to {{ include "ai-agent.requestSeconds" . }}.
+    Set timeoutSec in your BackendConfig to {{ include "ai-agent.requestSeconds" . }}, then add gke-backend-config to validation.skip.
 {{- end }}
 {{- end }}
 
@@ -184,7 +184,7 @@
     minutes by default.
   fix: >-
     Set timeout-stop (haproxy-ingress) or hard-stop-after (HAProxy Technologies) in the controller's ConfigMap to
-    {{ include "ai-agent.requestSeconds" . }}s.
+    {{ include "ai-agent.requestSeconds" . }}s, then add haproxy-reload to validation.skip.
 {{- end }}
 {{- end }}
 
@@ -194,7 +194,8 @@
   problem: >-
     ingress-nginx stops old workers 240 s after a reload, which drops their streams.
   fix: >-
-    Set worker-shutdown-timeout in the controller's ConfigMap to {{ include "ai-agent.requestSeconds" . }}s.
+    Set worker-shutdown-timeout in the controller's ConfigMap to {{ include "ai-agent.requestSeconds" . }}s, then add nginx-reload to
+    validation.skip.
 {{- end }}
 {{- end }}
 
@@ -206,6 +207,7 @@
     Traefik reads no timeout from an Ingress, and a rollout of Traefik itself interrupts runs after 10 s.
   fix: >-
     Give Traefik's pods a terminationGracePeriodSeconds of {{ add 10 $seconds }}, and set
-    --entryPoints.{{ empty .Values.ingress.tls | ternary "web" "websecure" }}.transport.lifeCycle.graceTimeOut={{ $seconds }}s
+    --entryPoints.{{ empty .Values.ingress.tls | ternary "web" "websecure" }}.transport.lifeCycle.graceTimeOut={{ $seconds }}s,
+    then add traefik-grace to validation.skip.
 {{- end }}
 {{- end }}
