@@ -737,7 +737,9 @@ var ruleCases = map[string]struct {
 		{name: "in the Secret", values: chart.Values{"secret.stringData.MAX_RUN_SECONDS": "3600"}, at: "secret.stringData.MAX_RUN_SECONDS"},
 		{name: "in the SealedSecret", values: chart.Values{"secret.sealedSecret.encryptedData": chart.Map{"MAX_RUN_SECONDS": "a"}}, at: "secret.sealedSecret.encryptedData.MAX_RUN_SECONDS"},
 	}, map[string]chart.Values{
-		"a similar name": {"config.MAX_RUN_SECONDS_HINT": "60", "env": chart.List{chart.Map{"name": "MAX_RUN", "value": "60"}}},
+		"in an ExternalSecret, which env overrides": aStore.With("secret.externalSecret.data", chart.List{chart.Map{"secretKey": "MAX_RUN_SECONDS", "remoteRef": chart.Map{"key": "a"}}}),
+		"in envFrom, which env overrides":           {"envFrom": chart.List{chart.Map{"secretRef": chart.Map{"name": "a"}}}},
+		"a similar name":                            {"config.MAX_RUN_SECONDS_HINT": "60", "env": chart.List{chart.Map{"name": "MAX_RUN", "value": "60"}}},
 	}},
 	"secret-sources": {[]report{
 		{name: "two sources", values: chart.Values{"secret.existingSecret": "a", "secret.sealedSecret.encryptedData": chart.Map{"A": "b"}}, at: "secret"},

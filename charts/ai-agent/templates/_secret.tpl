@@ -20,7 +20,7 @@
 {{- define "ai-agent.secretData" -}}
 {{- $data := dict }}
 {{- range $name, $value := .Values.secret.stringData }}
-{{- with $value }}{{ $data = set $data $name (b64enc .) }}{{ end }}
+  {{- with $value }}{{ $data = set $data $name (b64enc .) }}{{ end }}
 {{- end }}
 {{- toYaml $data }}
 {{- end }}
