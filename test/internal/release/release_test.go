@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/ProtonMail/go-crypto/openpgp"
@@ -21,6 +22,7 @@ import (
 	"helm.sh/helm/v3/pkg/chart/loader"
 	"helm.sh/helm/v3/pkg/repo"
 
+	agents "example.com/ai-agent/test/internal/chart"
 	"example.com/ai-agent/test/internal/clone"
 )
 
@@ -124,6 +126,36 @@ func TestSignedPackageIsVerified(t *testing.T) {
 	require.ErrorContains(t, verify(t, archive, public), "sha256 sum does not match", "a changed byte")
 	require.NoError(t, os.Remove(archive+".prov"))
 	require.Error(t, verify(t, archive, public), "no signature")
+}
+
+// With each of the environments that it contains, the package renders what the folder
+// of the commit renders, and no rule refuses it.
+func TestPackageRendersItsEnvironments(t *testing.T) {
+	t.Parallel()
+	top := clone.New(t)
+	to := packageOf(t, top)
+	packaged, err := agents.Load(filepath.Join(to, archiveName(t, to)))
+	require.NoError(t, err)
+	source, err := agents.Load(filepath.Join(top, folder))
+	require.NoError(t, err)
+	metadata, err := loader.LoadFile(filepath.Join(to, archiveName(t, to)))
+	require.NoError(t, err)
+	environments := 0
+	for _, file := range metadata.Raw {
+		if !strings.HasPrefix(file.Name, "environments/") {
+			continue
+		}
+		environments++
+		values := filepath.Join(t.TempDir(), filepath.Base(file.Name))
+		require.NoError(t, os.WriteFile(values, file.Data, 0o600))
+		options := agents.Options{Files: []string{values}, Set: agents.Values{"image.repository": "registry.example.com/team/agent", "image.tag": "1.2.3"}}
+		want, err := source.Render(options)
+		require.NoError(t, err, file.Name)
+		have, err := packaged.Render(options)
+		require.NoError(t, err, file.Name)
+		assert.Equal(t, want, have, file.Name)
+	}
+	assert.Equal(t, 4, environments)
 }
 
 // The package is rendered and linted where there is no network, as in an airgapped
