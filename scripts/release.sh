@@ -12,14 +12,17 @@ package)
 	[ -z "${KEYRING:-}" ] || [ -n "${KEY:-}" ] || die "KEY is not set" "Set it to the user ID of the signing key in KEYRING, such as KEY='Jane Doe'."
 	values=()
 	for file in ${VALUES:-}; do values+=(--values "$file"); done
-	release package "${values[@]}" ${URL:+--url "$URL"} ${VERSION:+--version "$VERSION"} ${KEYRING:+--keyring "$KEYRING" --key "$KEY"} ${PASSPHRASE_FILE:+--passphrase-file "$PASSPHRASE_FILE"}
+	exec release package "${values[@]}" ${URL:+--url "$URL"} ${VERSION:+--version "$VERSION"} ${KEYRING:+--keyring "$KEYRING" --key "$KEY"} ${PASSPHRASE_FILE:+--passphrase-file "$PASSPHRASE_FILE"}
 	;;
-image) need syft && release image ;;
+image)
+	need syft
+	exec release image
+	;;
 publish)
 	need cosign
 	[ -n "${REGISTRY:-}" ] || die "REGISTRY is not set" "Run: make publish REGISTRY=oci://HOST/PATH"
-	release publish --to "$REGISTRY" ${COSIGN_KEY:+--key "$COSIGN_KEY"} --identity "${COSIGN_IDENTITY:-}" --issuer "${COSIGN_ISSUER:-}" --plain-http="${PLAIN_HTTP:-false}" --chart-only="${CHART_ONLY:-false}"
+	exec release publish --to "$REGISTRY" ${COSIGN_KEY:+--key "$COSIGN_KEY"} --identity "${COSIGN_IDENTITY:-}" --issuer "${COSIGN_ISSUER:-}" --plain-http="${PLAIN_HTTP:-false}" --chart-only="${CHART_ONLY:-false}"
 	;;
-notes) release notes ;;
+notes) exec release notes ;;
 *) die "unknown command \"${1:-}\"" "Use package, image, publish or notes." ;;
 esac

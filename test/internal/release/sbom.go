@@ -143,6 +143,6 @@ func finish(document *spdx.Document, at time.Time) ([]byte, error) {
 	}
 	document.DocumentNamespace = fmt.Sprintf("https://spdx.org/spdxdocs/%s-%x", document.DocumentName, sha256.Sum256(content.Bytes()))
 	content.Reset()
-	err := json.Write(document, &content, json.Indent("  "))
+	err := json.Write(document, &content, json.Indent("  "), json.EscapeHTML(false))
 	return content.Bytes(), err
 }
