@@ -34,7 +34,7 @@ var notRun = map[string]string{
 	"bin/cosign verify-attestation --key cosign.pub --insecure-ignore-tlog --type spdxjson registry.example.com/charts/ai-agent:0.2.0": "it fetches the roots of trust from the internet; TestPublish verifies without them",
 	"make adopt REPOSITORY=github.com/acme/ai-agent REGISTRY=oci://registry.acme.com/charts CONTACT=security@acme.com":                 "TestAdopt does, in a clone",
 	"make uninstall": "it stops Docker, and the cluster of this test with it",
-	"make mutate":    "it takes ten minutes",
+	"make mutate":    "it takes 45 minutes",
 	"helm test":      "it is the name of a command in a sentence",
 	"echo '{apiVersion: apps/v1, kind: Deployment, metadata: {name: ai-agent}, spec: {replicas: 3}}' | kubectl apply --server-side --field-manager=handover -f -": "TestArgoCDKeepsTheNumberOfPods does",
 	"go run example.com/ai-agent/test/validate@v0.2.0 --chart ai-agent-0.2.0.tgz my.yaml":                                                                         "TestByVersion runs it, from a module proxy",
