@@ -811,6 +811,7 @@ var ruleCases = map[string]struct {
 		"no policy":                   {"config.REDIS_URL": "redis-service:6379", "networkPolicy.enabled": false},
 		"a rule for its server":       egressOn(6379).With("config.REDIS_URL", "redis-service:6379"),
 		"a rule for a range":          egressOn(443, "endPort", 7000).With("config.REDIS_URL", "redis-service:6379"),
+		"a range of unknown ports":    egressOn(443, "endPort", 1000).With("config.REDIS_URL", "redis-service:6379"),
 		"a range between known ports": egressOn(443, "endPort", 6443).With("config.REDIS_URL", "redis-service:6379"),
 		"a rule for any port":         extraEgress(chart.Map{"to": chart.List{aBlock("10.0.0.0/16")}}).With("config.REDIS_URL", "redis-service:6379"),
 		"replaced in env":             variable("REDIS_URL", "redis://r.data").With("config.REDIS_URL", "redis-service:6379"),
