@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Runs tests and prints a summary: "all" of them, those that need no cluster ("offline"),
-# those that need one ("live"), or the offline and the headline live tests ("quick"). The live tests have their own cluster
-# and kubeconfig, so a user's cluster ai-agent stays untouched.
+# those that need one ("live"), or the offline and the headline live tests ("quick"). The
+# live tests have their own cluster and kubeconfig, so a user's cluster ai-agent stays
+# untouched.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 

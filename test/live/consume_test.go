@@ -27,15 +27,9 @@ import (
 // rolled back, with Helm 3 and 4. A missing version or digest is an error.
 func TestChartFromAnOCIRegistry(t *testing.T) {
 	t.Parallel()
-	require.NoError(t, repo.UseTools("helm4", "registry"))
-	host := ociregistry.Start(t, false).Host
-	from := t.TempDir()
-	require.NoError(t, release.Packaging{Root: clone.New(t), To: from}.Run(t.Context(), t.Output()))
-	var published strings.Builder
-	require.NoError(t, release.Publishing{From: from, To: "oci://" + host + "/charts", ChartOnly: true, PlainHTTP: true}.Run(t.Context(), &published))
-	byDigest := "oci://" + strings.TrimSpace(published.String())
-	byVersion := "oci://" + host + "/charts/ai-agent"
-	version := versionIn(t, from)
+	require.NoError(t, repo.UseTools("helm4"))
+	repository, version, byDigest := published(t)
+	byVersion := repository + "/ai-agent"
 	for _, helm := range []string{"helm", "helm4"} {
 		t.Run(helm, func(t *testing.T) {
 			t.Parallel()
@@ -93,17 +87,14 @@ func TestChartFromAnHTTPRepository(t *testing.T) {
 // its condition.
 func TestUmbrellaFromAnOCIRegistry(t *testing.T) {
 	t.Parallel()
-	require.NoError(t, repo.UseTools("helm4", "registry"))
-	host := ociregistry.Start(t, false).Host
-	from := t.TempDir()
-	require.NoError(t, release.Packaging{Root: clone.New(t), To: from}.Run(t.Context(), t.Output()))
-	require.NoError(t, release.Publishing{From: from, To: "oci://" + host + "/charts", ChartOnly: true, PlainHTTP: true}.Run(t.Context(), t.Output()))
+	require.NoError(t, repo.UseTools("helm4"))
+	repository, version, _ := published(t)
 	agents := []string{"research", "support", "coder"}
 	for _, helm := range []string{"helm", "helm4"} {
 		t.Run(helm, func(t *testing.T) {
 			t.Parallel()
 			n := newNamespace(t).Using(helm)
-			umbrella := umbrellaOf(t, "oci://"+host+"/charts", versionIn(t, from), append(agents, "writer")...)
+			umbrella := umbrellaOf(t, repository, version, append(agents, "writer")...)
 			n.MustHelm(t, "dependency", "update", umbrella, "--plain-http")
 			require.NoError(t, os.RemoveAll(filepath.Join(umbrella, "charts")))
 			n.MustHelm(t, "dependency", "build", umbrella, "--plain-http") // as CI does, from Chart.lock
@@ -146,6 +137,19 @@ func umbrellaOf(t *testing.T, repository, version string, aliases ...string) str
 	}
 	require.NoError(t, os.WriteFile(filepath.Join(folder, "Chart.yaml"), []byte(metadata), 0o600))
 	return folder
+}
+
+// published publishes the chart of the commit to a registry on this machine without TLS.
+// It returns the address of the repository, the chart's version, and its address by digest.
+func published(t *testing.T) (repository, version, byDigest string) {
+	t.Helper()
+	require.NoError(t, repo.UseTools("registry"))
+	repository = "oci://" + ociregistry.Start(t, false).Host + "/charts"
+	from := t.TempDir()
+	require.NoError(t, release.Packaging{Root: clone.New(t), To: from}.Run(t.Context(), t.Output()))
+	var printed strings.Builder
+	require.NoError(t, release.Publishing{From: from, To: repository, ChartOnly: true, PlainHTTP: true}.Run(t.Context(), &printed))
+	return repository, versionIn(t, from), "oci://" + strings.TrimSpace(printed.String())
 }
 
 // versionIn returns the version of the only archive in a folder.

@@ -20,11 +20,11 @@ import (
 	"example.com/ai-agent/test/internal/profile"
 )
 
-// Each pod is on its own worker, even where one worker has more room than the others.
-// So the sudden loss of a worker removes one pod from the Service, and the others answer
-// steadily; when the worker is back, so is its pod. Control: without the chart's
-// placement all pods are on the worker with the most room, and are lost with it. The
-// test is not parallel, and needs the cluster to itself: it removes pods of all tests.
+// Each pod is on its own worker, even if one worker has more free CPU than the others. So
+// the sudden loss of a worker removes one pod from the Service, and a run through the
+// Service is done; when the worker returns, so does its pod. Control: without the chart's
+// placement, all pods are on the worker with the most free CPU, and are lost with it. The
+// test is not parallel, because the worker may run pods of other tests.
 func TestSpreadPodsSurviveALostWorker(t *testing.T) {
 	live := liveCluster()
 	live.Exclusive(t)

@@ -15,9 +15,6 @@ import (
 	"github.com/stretchr/testify/require"
 	"k8s.io/client-go/tools/clientcmd"
 
-	"example.com/ai-agent/test/internal/clone"
-	"example.com/ai-agent/test/internal/ociregistry"
-	"example.com/ai-agent/test/internal/release"
 	"example.com/ai-agent/test/internal/repo"
 )
 
@@ -72,8 +69,9 @@ func TestReadme(t *testing.T) {
 	require.NoError(t, err)
 	repository, tag, _ := strings.Cut(image, ":")
 	pulled := t.TempDir() // not the folder chart in the repository
+	registry, _, _ := published(t)
 	// What a reader puts in place of an example.
-	own := strings.NewReplacer("oci://registry.example.com/charts/ai-agent", published(t)+" --plain-http",
+	own := strings.NewReplacer("oci://registry.example.com/charts/ai-agent", registry+"/ai-agent --plain-http",
 		"--untardir chart", "--untardir "+pulled, "chart/ai-agent --", pulled+"/ai-agent --", "chart/ai-agent/environments", pulled+"/ai-agent/environments",
 		"registry.example.com/team/agent", repository, "image.tag=1.2.3", "image.tag="+tag, ".env.production", secrets)
 	outputs, err := shell(t, commands, own)
@@ -83,16 +81,6 @@ func TestReadme(t *testing.T) {
 			assert.Contains(t, words(outputs[i]), words(part), c.line)
 		}
 	}
-}
-
-// published returns the address of the chart in a registry on this machine.
-func published(t *testing.T) string {
-	t.Helper()
-	require.NoError(t, repo.UseTools("registry"))
-	host, from := ociregistry.Start(t, false).Host, t.TempDir()
-	require.NoError(t, release.Packaging{Root: clone.New(t), To: from}.Run(t.Context(), t.Output()))
-	require.NoError(t, release.Publishing{From: from, To: "oci://" + host + "/charts", ChartOnly: true, PlainHTTP: true}.Run(t.Context(), t.Output()))
-	return "oci://" + host + "/charts/ai-agent"
 }
 
 // removeReleases removes what the commands have created. The releases first: Kubernetes

@@ -4,6 +4,7 @@
 package chart
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"io"
@@ -65,6 +66,19 @@ func Load(path string) (*Chart, error) {
 	if err != nil {
 		return nil, err
 	}
+	return newChart(path, loaded)
+}
+
+// Read reads the content of a packaged archive.
+func Read(archive []byte) (*Chart, error) {
+	loaded, err := loader.LoadArchive(bytes.NewReader(archive))
+	if err != nil {
+		return nil, err
+	}
+	return newChart("", loaded)
+}
+
+func newChart(path string, loaded *chart.Chart) (*Chart, error) {
 	c := &Chart{path, buffered(loaded), map[string]*schema.Schema{}}
 	return c, c.compile(loaded)
 }

@@ -73,11 +73,7 @@ func remove(part any, at finding.Path) {
 // RuleFindings returns what the chart's rules find, also in values that violate its
 // schema. The error is that of a template.
 func (c *Chart) RuleFindings(options Options) ([]finding.Finding, error) {
-	given, err := options.values()
-	if err != nil {
-		return nil, err
-	}
-	loaded, err := c.load()
+	given, loaded, err := c.with(options)
 	if err != nil {
 		return nil, err
 	}
@@ -110,16 +106,21 @@ func (c *Chart) RenderAnyway(options Options) (manifest string, broken []finding
 
 // releaseWithout renders the chart without its gate and the named templates.
 func (c *Chart) releaseWithout(options Options, templates []string) (*release.Release, error) {
-	given, err := options.values()
-	if err != nil {
-		return nil, err
-	}
-	loaded, err := c.load()
+	given, loaded, err := c.with(options)
 	if err != nil {
 		return nil, err
 	}
 	leaveOut(loaded, "", templates)
 	return releaseOf(loaded, given, options)
+}
+
+// with returns the values of options and a new copy of the chart.
+func (c *Chart) with(options Options) (given Map, loaded *chart.Chart, err error) {
+	if given, err = options.values(); err != nil {
+		return nil, nil, err
+	}
+	loaded, err = c.load()
+	return given, loaded, err
 }
 
 // leaveOut removes the gate and the named templates from a chart in a folder.

@@ -137,7 +137,7 @@ func readiness(objects chart.Objects) []finding.Finding {
 func latestTag(objects chart.Objects) []finding.Finding {
 	var found []finding.Finding
 	for _, c := range containers(objects) {
-		if tag, digest := imageVersion(c.Image); tag == "latest" && !digest {
+		if _, tag, digest := SplitImage(c.Image); tag == "latest" && digest == "" {
 			found = append(found, c.finding(finding.Path{"image"},
 				"has an image with the tag latest, which changes without a release; a rollback cannot restore the previous one.",
 				"Set image.tag to a version. For an additional container, set its image."))

@@ -131,7 +131,7 @@ func (c container) literals() []string {
 func pinnedImage(objects chart.Objects) []finding.Finding {
 	var found []finding.Finding
 	for _, c := range containers(objects) {
-		if tag, digest := imageVersion(c.Image); tag == "" && !digest {
+		if _, tag, digest := SplitImage(c.Image); tag == "" && digest == "" {
 			found = append(found, c.finding(finding.Path{"image"}, fmt.Sprintf("has the image %q without a tag or digest: the running version changes without a release.", c.Image),
 				"Set image.tag or image.digest. For an additional container, set its image."))
 		}
@@ -139,12 +139,15 @@ func pinnedImage(objects chart.Objects) []finding.Finding {
 	return found
 }
 
-// imageVersion returns the tag of an image reference, and whether it has a digest.
-func imageVersion(image string) (tag string, digest bool) {
-	image, _, digest = strings.Cut(image, "@")
-	last := image[strings.LastIndex(image, "/")+1:] // a colon before it precedes a port
-	_, tag, _ = strings.Cut(last, ":")
-	return tag, digest
+// SplitImage splits an image reference. The digest begins with its @; what the reference
+// lacks is "".
+func SplitImage(image string) (repository, tag, digest string) {
+	if at := strings.Index(image, "@"); at >= 0 {
+		image, digest = image[:at], image[at:]
+	}
+	last := strings.LastIndex(image, "/") + 1 // a colon before it precedes a port
+	name, tag, _ := strings.Cut(image[last:], ":")
+	return image[:last] + name, tag, digest
 }
 
 func disruptionBudget(objects chart.Objects) []finding.Finding {

@@ -17,7 +17,6 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 	"github.com/google/go-containerregistry/pkg/v1/types"
-	"sigs.k8s.io/yaml"
 )
 
 // platforms are those for which the sample agent is built.
@@ -39,10 +38,11 @@ func (i Imaging) Run(ctx context.Context, out io.Writer) error {
 	if err := from.clean(ctx); err != nil {
 		return err
 	}
-	version, err := from.appVersion(ctx)
+	metadata, err := from.metadata(ctx)
 	if err != nil {
 		return err
 	}
+	version := metadata.AppVersion // the tag of the image
 	index, boms, err := agentIndex(ctx, from, version)
 	if err != nil {
 		return err
@@ -73,19 +73,6 @@ func (i Imaging) Run(ctx context.Context, out io.Writer) error {
 	}
 	fmt.Fprintf(out, "%s  ai-agent:%s  %s  commit %s\n", i.To, version, digest, from.commit)
 	return nil
-}
-
-// appVersion returns the version of the sample agent, which is the tag of its image.
-func (s source) appVersion(ctx context.Context) (string, error) {
-	content, err := s.file(ctx, folder+"/Chart.yaml")
-	if err != nil {
-		return "", err
-	}
-	var metadata struct{ AppVersion string }
-	if err := yaml.Unmarshal(content, &metadata); err != nil {
-		return "", fmt.Errorf("%s/Chart.yaml: %w", folder, err)
-	}
-	return metadata.AppVersion, nil
 }
 
 // agentIndex returns the images of all platforms, and the SBOM of each by its
@@ -130,8 +117,8 @@ func compile(ctx context.Context, tree string, platform v1.Platform, to string) 
 }
 
 // agentImage returns the image that test/agent/Dockerfile describes. It depends on the
-// program and its version alone, so that it stays the same until the agent changes. Its provenance has
-// the commit.
+// program and its version alone, so that it stays the same until the agent changes. Its
+// provenance has the commit.
 func agentImage(program string, platform v1.Platform, version string) (v1.Image, error) {
 	epoch := time.Unix(0, 0).UTC()
 	binary, err := os.ReadFile(program)

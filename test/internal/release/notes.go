@@ -6,8 +6,6 @@ import (
 	"io"
 	"regexp"
 	"strings"
-
-	"helm.sh/helm/v3/pkg/chart"
 )
 
 // Notes prints the changelog entry for the version of the chart that is checked out.
@@ -16,11 +14,11 @@ func Notes(ctx context.Context, root string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	c, _, err := packaged(ctx, from)
+	metadata, err := from.metadata(ctx)
 	if err != nil {
 		return err
 	}
-	notes, err := entry(c)
+	notes, err := from.entry(ctx, metadata.Version)
 	if err != nil {
 		return err
 	}
@@ -28,28 +26,30 @@ func Notes(ctx context.Context, root string, out io.Writer) error {
 	return err
 }
 
+// entry returns the changelog entry for a version.
+func (s source) entry(ctx context.Context, version string) (string, error) {
+	changelog, err := s.file(ctx, folder+"/CHANGELOG.md")
+	if err != nil {
+		return "", err
+	}
+	return entryIn(string(changelog), version)
+}
+
 // heading is that of a version in the changelog, such as "## 0.2.0 (unreleased)" or
 // "## [0.2.0] - 2026-11-25".
 var heading = regexp.MustCompile(`(?m)^## \[?([^]\s]+).*$`)
 
-// entry returns the changelog entry for the version of a chart.
-func entry(c *chart.Chart) (string, error) {
-	for _, file := range c.Raw {
-		if file.Name != "CHANGELOG.md" {
+func entryIn(changelog, version string) (string, error) {
+	found := heading.FindAllStringSubmatchIndex(changelog, -1)
+	for i, match := range found {
+		if changelog[match[2]:match[3]] != version {
 			continue
 		}
-		text := string(file.Data)
-		found := heading.FindAllStringSubmatchIndex(text, -1)
-		for i, match := range found {
-			if text[match[2]:match[3]] != c.Metadata.Version {
-				continue
-			}
-			end := len(text)
-			if i+1 < len(found) {
-				end = found[i+1][0]
-			}
-			return strings.TrimSpace(text[match[1]:end]), nil
+		end := len(changelog)
+		if i+1 < len(found) {
+			end = found[i+1][0]
 		}
+		return strings.TrimSpace(changelog[match[1]:end]), nil
 	}
-	return "", fmt.Errorf("%s/CHANGELOG.md has no heading for %s, the version in Chart.yaml: add one", folder, c.Metadata.Version)
+	return "", fmt.Errorf("%s/CHANGELOG.md has no heading for %s, the version in Chart.yaml: add one", folder, version)
 }

@@ -42,7 +42,7 @@ func (p Packaging) Run(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	name := fmt.Sprintf("%s-%s.tgz", c.Name(), c.Metadata.Version)
-	_, missing := entry(c)
+	_, missing := from.entry(ctx, c.Metadata.Version)
 	if err := errors.Join(from.clean(ctx), p.matches(c), missing, p.unreleased(name, content)); err != nil {
 		return err
 	}

@@ -135,12 +135,12 @@ func (p Publishing) chart(ctx context.Context, base, archive string, loaded *cha
 	if err != nil {
 		return artifact{}, err
 	}
-	signed, err := os.ReadFile(archive + ".prov")
+	signed, err := companion(archive, ".prov", "sha256:"+digest)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return artifact{}, err
 	}
-	if signed != nil && !bytes.Contains(signed, []byte("sha256:"+digest)) {
-		return artifact{}, fmt.Errorf("%s.prov is not about %s: run `make package` again", archive, archive)
+	if _, err := companion(archive, bomSuffix, digest); err != nil {
+		return artifact{}, err
 	}
 	// In a tag, Helm writes + as _.
 	repository, version := path.Join(base, loaded.Name()), loaded.Metadata.Version
@@ -165,11 +165,20 @@ func (p Publishing) chart(ctx context.Context, base, archive string, loaded *cha
 		}
 		return pushed.Manifest.Digest, nil
 	}
-	about, err2 := os.ReadFile(archive + bomSuffix)
-	if err2 == nil && !bytes.Contains(about, []byte(digest)) {
-		err2 = fmt.Errorf("%s is not about %s: run `make package` again", archive+bomSuffix, archive)
+	return artifact{tag, from, there, push, []bom{{file: archive + bomSuffix}}}, err
+}
+
+// companion reads a file that belongs to an archive. It refuses one that does not
+// contain the archive's digest.
+func companion(archive, suffix, digest string) ([]byte, error) {
+	content, err := os.ReadFile(archive + suffix)
+	if err != nil {
+		return nil, err
 	}
-	return artifact{tag, from, there, push, []bom{{file: archive + bomSuffix}}}, errors.Join(err, err2)
+	if !bytes.Contains(content, []byte(digest)) {
+		return nil, fmt.Errorf("%s does not match %s: run `make package` again", archive+suffix, archive)
+	}
+	return content, nil
 }
 
 // publishedChart returns the digest of a published chart, or "" if there is none. It has

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/layout"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/stretchr/testify/assert"
@@ -48,21 +49,9 @@ func TestImageIsReproducible(t *testing.T) {
 	for _, top := range []string{clone.New(t), clone.New(t)} { // both now, of the same commit
 		to := t.TempDir()
 		buildImage(t, top, to)
-		index, err := layout.ImageIndexFromPath(filepath.Join(to, "image"))
-		require.NoError(t, err)
-		manifest, err := index.IndexManifest()
-		require.NoError(t, err)
-		require.Len(t, manifest.Manifests, 1)
-		digests = append(digests, manifest.Manifests[0].Digest.String())
-		images, err := index.ImageIndex(manifest.Manifests[0].Digest)
-		require.NoError(t, err)
-		platforms, err := images.IndexManifest()
-		require.NoError(t, err)
-		require.Len(t, platforms.Manifests, 2)
-		for i, architecture := range []string{"amd64", "arm64"} {
-			assert.Equal(t, architecture, platforms.Manifests[i].Platform.Architecture)
-			image, err := images.Image(platforms.Manifests[i].Digest)
-			require.NoError(t, err)
+		digest, images := built(t, to)
+		digests = append(digests, digest)
+		for _, image := range images {
 			config, err := image.ConfigFile()
 			require.NoError(t, err)
 			assert.Equal(t, "10001:10001", config.Config.User)
@@ -211,7 +200,7 @@ func TestPublishRequiresCAAndCredentials(t *testing.T) {
 
 // A user who pulls the chart with the wrong CA, password or version finds what Helm
 // prints in README's table of symptoms.
-func TestReadmeHasWhatHelmPrintsOfARegistry(t *testing.T) {
+func TestReadmeExplainsHelmsRegistryErrors(t *testing.T) {
 	t.Parallel()
 	page, err := os.ReadFile(own.Path("README.md"))
 	require.NoError(t, err)
@@ -267,6 +256,32 @@ func publishApart(t *testing.T, environment []string, args ...string) (string, e
 	command.Env = append(append(os.Environ(), "DOCKER_CONFIG="+t.TempDir(), isPublisher+"=1"), environment...)
 	out, err := command.CombinedOutput()
 	return string(out), err
+}
+
+// architectures are those of an image, in the order of its index.
+var architectures = []string{"amd64", "arm64"}
+
+// built returns the digest of the index in a folder of Imaging, and its images: one of
+// each architecture.
+func built(t *testing.T, folder string) (digest string, images []v1.Image) {
+	t.Helper()
+	index, err := layout.ImageIndexFromPath(filepath.Join(folder, "image"))
+	require.NoError(t, err)
+	manifest, err := index.IndexManifest()
+	require.NoError(t, err)
+	require.Len(t, manifest.Manifests, 1)
+	ofPlatforms, err := index.ImageIndex(manifest.Manifests[0].Digest)
+	require.NoError(t, err)
+	platforms, err := ofPlatforms.IndexManifest()
+	require.NoError(t, err)
+	require.Len(t, platforms.Manifests, len(architectures))
+	for i, described := range platforms.Manifests {
+		require.Equal(t, architectures[i], described.Platform.Architecture)
+		image, err := ofPlatforms.Image(described.Digest)
+		require.NoError(t, err)
+		images = append(images, image)
+	}
+	return manifest.Manifests[0].Digest.String(), images
 }
 
 // compiling keeps the tests from compiling the same packages at once, before the

@@ -18,11 +18,10 @@ import (
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"helm.sh/helm/v3/pkg/chart"
 	"helm.sh/helm/v3/pkg/chart/loader"
 	"helm.sh/helm/v3/pkg/repo"
 
-	agents "example.com/ai-agent/test/internal/chart"
+	"example.com/ai-agent/test/internal/chart"
 	"example.com/ai-agent/test/internal/clone"
 )
 
@@ -94,10 +93,7 @@ func TestNotesAreThoseOfTheVersion(t *testing.T) {
 		"### 0.2.0":             "",
 	} {
 		changelog := "# Changelog\n\n## 0.3.0\n\nOf a later one.\n\n" + heading + "\n\nOf this one.\n\n## 0.1.0\n\nOf an earlier one.\n"
-		notes, err := entry(&chart.Chart{
-			Metadata: &chart.Metadata{Version: "0.2.0"},
-			Raw:      []*chart.File{{Name: "CHANGELOG.md", Data: []byte(changelog)}},
-		})
+		notes, err := entryIn(changelog, "0.2.0")
 		assert.Equal(t, expected, notes, heading)
 		assert.Equal(t, expected == "", err != nil, heading)
 	}
@@ -134,21 +130,22 @@ func TestPackageRendersItsEnvironments(t *testing.T) {
 	t.Parallel()
 	top := clone.New(t)
 	to := packageOf(t, top)
-	packaged, err := agents.Load(filepath.Join(to, archiveName(t, to)))
+	archive := filepath.Join(to, archiveName(t, to))
+	packaged, err := chart.Load(archive)
 	require.NoError(t, err)
-	source, err := agents.Load(filepath.Join(top, folder))
+	source, err := chart.Load(filepath.Join(top, folder))
 	require.NoError(t, err)
-	metadata, err := loader.LoadFile(filepath.Join(to, archiveName(t, to)))
+	content, err := loader.LoadFile(archive)
 	require.NoError(t, err)
 	environments := 0
-	for _, file := range metadata.Raw {
+	for _, file := range content.Raw {
 		if !strings.HasPrefix(file.Name, "environments/") {
 			continue
 		}
 		environments++
 		values := filepath.Join(t.TempDir(), filepath.Base(file.Name))
 		require.NoError(t, os.WriteFile(values, file.Data, 0o600))
-		options := agents.Options{Files: []string{values}, Set: agents.Values{"image.repository": "registry.example.com/team/agent", "image.tag": "1.2.3"}}
+		options := chart.Options{Files: []string{values}, Set: chart.Values{"image.repository": "registry.example.com/team/agent", "image.tag": "1.2.3"}}
 		want, err := source.Render(options)
 		require.NoError(t, err, file.Name)
 		have, err := packaged.Render(options)

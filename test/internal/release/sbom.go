@@ -2,6 +2,7 @@ package release
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"fmt"
@@ -9,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -28,7 +28,7 @@ const bomSuffix = ".spdx.json"
 // chartBOM returns the SBOM of a chart's archive: the chart, and the images that it
 // runs with these values files.
 func chartBOM(c *helm.Chart, content []byte, at time.Time, values []string) ([]byte, error) {
-	images, err := imagesOf(c, content, values)
+	images, err := imagesOf(content, values)
 	if err != nil {
 		return nil, err
 	}
@@ -51,18 +51,9 @@ func chartBOM(c *helm.Chart, content []byte, at time.Time, values []string) ([]b
 	return finish(document, at)
 }
 
-// imagesOf returns the images of all containers of a release with these values.
-func imagesOf(c *helm.Chart, content []byte, values []string) ([]string, error) {
-	folder, err := os.MkdirTemp("", "release-")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(folder)
-	archive := filepath.Join(folder, c.Name()+".tgz")
-	if err := os.WriteFile(archive, content, 0o600); err != nil {
-		return nil, err
-	}
-	loaded, err := chart.Load(archive)
+// imagesOf returns the images of all containers of a release with these values files.
+func imagesOf(archive []byte, values []string) ([]string, error) {
+	loaded, err := chart.Read(archive)
 	if err != nil {
 		return nil, err
 	}
@@ -80,23 +71,17 @@ func imagesOf(c *helm.Chart, content []byte, values []string) ([]string, error) 
 // reference returns the parts of an image's reference, and its package URL:
 // https://github.com/package-url/purl-spec/blob/main/types/oci-definition.json.
 func reference(image string) (repository, version, purl string) {
-	repository, digest, hasDigest := strings.Cut(image, "@")
-	tag := ""
-	if at := strings.LastIndex(repository, ":"); at > strings.LastIndex(repository, "/") {
-		repository, tag = repository[:at], repository[at+1:]
-	}
+	repository, tag, digest := check.SplitImage(image)
+	digest = strings.TrimPrefix(digest, "@")
 	purl = "pkg:oci/" + strings.ToLower(path.Base(repository))
-	if hasDigest {
+	if digest != "" {
 		purl += "@" + url.QueryEscape(digest)
 	}
 	qualifiers := url.Values{"repository_url": {repository}}
 	if tag != "" {
 		qualifiers.Set("tag", tag)
 	}
-	if version = digest; !hasDigest {
-		version = tag
-	}
-	return repository, version, purl + "?" + qualifiers.Encode()
+	return repository, cmp.Or(digest, tag), purl + "?" + qualifiers.Encode()
 }
 
 func component(id, name, version, purl string) *spdx.Package {

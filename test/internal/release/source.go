@@ -15,6 +15,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"helm.sh/helm/v3/pkg/chart"
+	"sigs.k8s.io/yaml"
 )
 
 // source is the commit that is released. Everything is read from it, not from the
@@ -54,6 +57,19 @@ func (s source) clean(ctx context.Context) error {
 // file returns a file of the commit.
 func (s source) file(ctx context.Context, path string) ([]byte, error) {
 	return git(ctx, s.root, "show", s.commit+":"+path)
+}
+
+// metadata returns the chart's Chart.yaml.
+func (s source) metadata(ctx context.Context) (chart.Metadata, error) {
+	content, err := s.file(ctx, folder+"/Chart.yaml")
+	if err != nil {
+		return chart.Metadata{}, err
+	}
+	var metadata chart.Metadata
+	if err := yaml.Unmarshal(content, &metadata); err != nil {
+		return chart.Metadata{}, fmt.Errorf("%s/Chart.yaml: %w", folder, err)
+	}
+	return metadata, nil
 }
 
 // export writes a folder of the commit to another folder.

@@ -5,8 +5,8 @@ NOTES.txt prints the warnings, and `make validate` reads both as data.
 */}}
 
 {{/*
-Every rule: its severity, what it asks for, and whether validation.skip may name it. Rules about what Kubernetes refuses
-or what interrupts a run cannot be skipped.
+Every rule: its severity, what it asks for, and whether validation.skip may name it: rules about best practices, and about settings
+outside the chart. Rules about what Kubernetes refuses or what interrupts a run cannot be skipped.
 */}}
 {{- define "ai-agent.rules" -}}
 # Names
