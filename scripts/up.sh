@@ -13,10 +13,12 @@ autoscaler_reads() {
 		kubectl --namespace default get hpa ai-agent-hpa --no-headers
 }
 # The client runs in the model's pod: the agent's NetworkPolicy does not let it call
-# itself.
-step "first run" "Run '$own_kubectl logs -l app=ai-agent'. Check that the model is reachable and the key is valid." \
-	kubectl --namespace default exec deployment/llm -- \
-	/agent ask --url http://ai-agent-service "Say that you are up."
+# itself. Helm has waited for the pods, not for the client's node to learn of them.
+first_run() {
+	local client=(kubectl --namespace default exec deployment/llm --) url=http://ai-agent-service
+	"${client[@]}" /agent check --url "$url" && "${client[@]}" /agent ask --url "$url" "Say that you are up."
+}
+step "first run" "Run '$own_kubectl logs -l app=ai-agent'. Check that the model is reachable and the key is valid." first_run
 step "autoscaler" "Run '$own_kubectl describe hpa ai-agent-hpa' and '$own_kubectl top pods'." autoscaler_reads
 
 echo
