@@ -36,8 +36,8 @@ const (
 // table is a truth table: source → host:port → state.
 type table map[string]map[string]output.State
 
-// Who can reach whom, for all pairs that the policy is about: by default, with what
-// values open by name, and with a variable in env. A sibling is another pod of the
+// Who can reach whom, for all pairs that the policy is about: with named clients and the
+// default egress, then with any client, opened destinations and a URL in env. A sibling is another pod of the
 // release, such as that of a schedule. Control: without the policy everyone reaches
 // everyone.
 func TestPolicyTruthTable(t *testing.T) {
@@ -76,6 +76,7 @@ func TestPolicyTruthTable(t *testing.T) {
 	})
 
 	p.home.Upgrade(t, "ai-agent", chart.Values{
+		"networkPolicy.ingress.from":         chart.List{}, // the default: anyone
 		"networkPolicy.egress.kubernetesAPI": apiServer(t, p.home),
 		"networkPolicy.egress.cloudIdentity": chart.List{"azure-imds"},
 		"env":                                chart.List{chart.Map{"name": "OPENAI_BASE_URL", "value": "http://" + p.address["peer"] + "/v1"}},
@@ -92,6 +93,8 @@ func TestPolicyTruthTable(t *testing.T) {
 			"redis-service:6379":      open,
 			"kube-dns.kube-system:53": open,
 		},
+		"home": {agent: open, p.address["sibling"]: open}, "sibling": {p.address["home"]: blocked}, // kube-router lets it reach the agent, because one policy selects both
+		"stranger": {agent: open}, "peer": {agent: open},
 	})
 
 	p.home.Upgrade(t, "ai-agent", chart.Values{"networkPolicy.enabled": false})

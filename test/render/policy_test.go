@@ -160,7 +160,8 @@ func TestPolicyAllowsNameServers(t *testing.T) {
 		ports  []string
 	}{
 		"the default": {nil,
-			[]string{"kube-system k8s-app=kube-dns", "kube-system k8s-app=node-local-dns", "openshift-dns ", "169.254.20.10/32", "169.254.169.254/32", "34.118.224.10/32"},
+			[]string{"kube-system k8s-app=kube-dns", "kube-system k8s-app=node-local-dns", "openshift-dns ", "169.254.20.10/32", "169.254.25.10/32", "169.254.169.254/32",
+				"34.118.224.10/32", "10.96.0.10/32", "10.100.0.10/32", "172.20.0.10/32", "10.0.0.10/32", "10.43.0.10/32", "100.64.0.10/32"},
 			[]string{"53", "5353"}},
 		"OpenShift's alone": {chart.Values{"networkPolicy.egress.dns": chart.List{chart.Map{"namespaceSelector": chart.Map{"matchLabels": chart.Map{"kubernetes.io/metadata.name": "openshift-dns"}}}}},
 			[]string{"openshift-dns "}, []string{"53", "5353"}},

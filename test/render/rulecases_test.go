@@ -2,12 +2,14 @@ package render
 
 import (
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"example.com/ai-agent/test/internal/chart"
 	"example.com/ai-agent/test/internal/charttest"
+	"example.com/ai-agent/test/internal/finding"
 )
 
 // ruleCases has, for each rule of the chart, values that it reports and near
@@ -1018,7 +1020,7 @@ type report struct {
 }
 
 // chart returns the chart that the values are for.
-func (r report) chart(t *testing.T) *chart.Chart {
+func (r *report) chart(t *testing.T) *chart.Chart {
 	t.Helper()
 	if r.aliases == nil {
 		return charttest.Own(t)
@@ -1028,8 +1030,22 @@ func (r report) chart(t *testing.T) *chart.Chart {
 	return parent
 }
 
+var reportsFound sync.Map // of findings, by report
+
+// findings returns what the chart reports. It computes them only once.
+func (r *report) findings(t *testing.T) []finding.Finding {
+	t.Helper()
+	if found, ok := reportsFound.Load(r); ok {
+		return found.([]finding.Finding)
+	}
+	found, err := r.chart(t).Findings(r.options())
+	require.NoError(t, err)
+	reportsFound.Store(r, found)
+	return found
+}
+
 // options returns what the render of the values depends on.
-func (r report) options() chart.Options {
+func (r *report) options() chart.Options {
 	return chart.Options{Set: r.values, Release: r.release, KubeVersion: r.kube}
 }
 

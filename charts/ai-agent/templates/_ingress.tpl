@@ -36,6 +36,7 @@ default is nginx.
 {{- define "ai-agent.ingressAnnotations" -}}
 {{- $controller := include "ai-agent.ingressController" . -}}
 {{- $idle := include "ai-agent.idleSeconds" . -}}
+{{- $request := include "ai-agent.requestSeconds" . -}}
 {{- if eq $controller "nginx" -}}
 nginx.ingress.kubernetes.io/proxy-read-timeout: {{ $idle | quote }}
 nginx.ingress.kubernetes.io/proxy-send-timeout: {{ $idle | quote }}
@@ -49,9 +50,10 @@ haproxy.org/timeout-server: {{ $idle }}s
 haproxy-ingress.github.io/timeout-server: {{ $idle }}s
 {{- else if eq $controller "alb" -}}
 alb.ingress.kubernetes.io/target-type: ip
-alb.ingress.kubernetes.io/load-balancer-attributes: idle_timeout.timeout_seconds={{ $idle | int | min 4000 }}
-{{- $drain := include "ai-agent.requestSeconds" . | int | min 3600 }}
-alb.ingress.kubernetes.io/target-group-attributes: deregistration_delay.timeout_seconds={{ $drain }}
+alb.ingress.kubernetes.io/load-balancer-attributes: idle_timeout.timeout_seconds=
+  {{- include "ai-agent.upToLimit" (dict "root" $ "annotation" "alb.ingress.kubernetes.io/load-balancer-attributes" "seconds" $idle) }}
+alb.ingress.kubernetes.io/target-group-attributes: deregistration_delay.timeout_seconds=
+  {{- include "ai-agent.upToLimit" (dict "root" $ "annotation" "alb.ingress.kubernetes.io/target-group-attributes" "seconds" $request) }}
 alb.ingress.kubernetes.io/healthcheck-path: {{ include "ai-agent.readyPath" . | quote }}
 {{- $ready := include "ai-agent.readyPort" . }}
 {{- if ne $ready (toString .Values.containerPort) }}
@@ -65,9 +67,10 @@ haproxy.router.openshift.io/timeout: {{ $idle }}s
 {{- else if eq $controller "kong" -}}
 konghq.com/response-buffering: "false"
 {{- else if eq $controller "azure" -}}
-appgw.ingress.kubernetes.io/request-timeout: {{ include "ai-agent.requestSeconds" . | quote }}
+appgw.ingress.kubernetes.io/request-timeout: {{ $request | quote }}
 appgw.ingress.kubernetes.io/connection-draining: "true"
-appgw.ingress.kubernetes.io/connection-draining-timeout: {{ include "ai-agent.requestSeconds" . | int | min 3600 | quote }}
+{{- $drain := dict "root" $ "annotation" "appgw.ingress.kubernetes.io/connection-draining-timeout" "seconds" $request }}
+appgw.ingress.kubernetes.io/connection-draining-timeout: {{ include "ai-agent.upToLimit" $drain | quote }}
 {{- else if eq $controller "gce" -}}
 {{- /* GKE reads only this annotation, and ignores an Ingress that sets ingressClassName. */}}
 kubernetes.io/ingress.class: {{ contains "internal" (toString .Values.ingress.className) | ternary "gce-internal" "gce" }}

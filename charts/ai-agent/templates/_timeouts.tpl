@@ -13,6 +13,12 @@
 {{- int64 $total }}
 {{- end }}
 
+{{/* SECONDS, at most the annotation's limit in files/timeouts.yaml: (dict "root" $ "annotation" NAME "seconds" SECONDS). */}}
+{{- define "ai-agent.upToLimit" -}}
+{{- $format := get (.root.Files.Get "files/timeouts.yaml" | fromYaml) .annotation }}
+{{- min (int .seconds) ($format.limit | default .seconds | int) }}
+{{- end }}
+
 {{/* Comments, and quoted text with more than one word, in a configuration of nginx. The groups are what to keep. */}}
 {{- define "ai-agent.nginxText" -}}
 (?m)(^|[\s;{}])#.*$|("[^"\s;\\]*"|'[^'\s;\\]*')|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'

@@ -51,7 +51,7 @@ func pitfalls(c *chart.Chart) ([]Check, error) {
 	}
 	return []Check{
 		row("memory-limit", finding.Warning, "an agent has a memory limit of at least 1Gi", memoryLimit),
-		row("readiness", finding.Error, "readiness and liveness check different things, so that a lost dependency makes a pod unready", readiness),
+		row("readiness", finding.Warning, "readiness and liveness check different things, so that a lost dependency makes a pod unready", readiness),
 		row("latest-tag", finding.Error, "no image has the tag latest", latestTag).with("image-tag-latest", "sidecar-image-tag", "helm-test-image-latest"),
 		row("short-timeouts", finding.Error, "proxies and load balancers wait as long as a run may take", timeouts),
 		row("scale-down-window", finding.Error, "an autoscaler waits at least 300 s before it removes a pod", scaleDownWindow),
