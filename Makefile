@@ -1,7 +1,7 @@
 # `make up` and `make test` do the main work. Make passes variables on the command line
 # to the scripts as environment variables.
 .DEFAULT_GOAL := help
-.PHONY: help up down uninstall test test-quick test-offline test-live fuzz mutate bench lint validate package image publish notes adopt generate tools test-down clean
+.PHONY: help up down uninstall test test-quick test-offline test-live fuzz mutate bench lint validate package image publish notes adopt generate tools flux test-down clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -44,7 +44,7 @@ bench: tools ## Measure how long a render takes, with the helm command and in pr
 lint: tools ## Check formatting, Go, shell scripts and charts
 	@scripts/lint.sh
 
-validate: ## Report problems in your values: VALUES="base.yaml my.yaml" [PLATFORM=gke|eks|aks|karpenter|bare] [OUTPUT=json|junit|sarif]
+validate: ## Report problems in your values: VALUES="base.yaml my.yaml" [CHART=ai-agent package, or folder of your chart that depends on it] [PLATFORM=gke|eks|aks|karpenter|bare] [OUTPUT=json|junit|sarif]
 	@scripts/validate.sh
 
 package: ## Package the chart of this commit into dist/ [KEYRING=file KEY=name: sign it] [URL=base URL of the chart repository] [VERSION=0.3.0: fail unless the chart has this version]
@@ -67,6 +67,9 @@ generate: tools ## Generate the chart's schema and README, the Kubernetes schema
 
 tools: ## Build helm, kind, the linters and the test tools into bin/
 	@scripts/tools.sh test
+
+flux: ## Build Flux's controllers into bin/ (takes minutes); `make test` then includes the Flux test
+	@scripts/tools.sh flux
 
 clean: ## Remove bin/ and .cache/; clusters and images stay
 	rm -rf bin .cache

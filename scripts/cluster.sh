@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Finds or creates the kind cluster CLUSTER and copies its kubectl into bin/. It deletes
+# Finds or creates the kind cluster CLUSTER and puts its kubectl into bin/. It deletes
 # a cluster in two cases only: an earlier call was interrupted while creating it, or
 # RECREATE=yes allows it.
 set -euo pipefail
@@ -9,13 +9,19 @@ image=$(<"$cache/node-image")
 config=$root/ci/kind.yaml
 nodes=$(grep -c 'role:' "$config")
 control_plane=$CLUSTER-control-plane
-recipe=$(without_comments "$cache/node-image" "$config" | sha256sum | cut -c -12)
+recipe=$(without_comments "$cache/node-image" "$config" | sha256 | cut -c -12)
 creating=$cache/creating-$CLUSTER
 
 exists() { [ -n "$(docker ps --all --quiet --filter "label=io.x-k8s.kind.cluster=$CLUSTER")" ]; }
 
-take_kubectl() { # from a node, so that kubectl has the cluster's version
-	docker cp --quiet "$1:/usr/bin/kubectl" "$bin/kubectl.new"
+take_kubectl() { # copied from a node, or else built in the version of ci/node
+	if [ "$(uname)" = Linux ]; then
+		docker cp --quiet "$1:/usr/bin/kubectl" "$bin/kubectl.new"
+	else
+		docker inspect "$1" >/dev/null
+		CGO_ENABLED=0 go build -C "$root/ci/node" -trimpath -buildvcs=false -o "$bin/kubectl.new" \
+			-ldflags "-s -w -X k8s.io/component-base/version.gitVersion=$(node_version k8s.io/kubernetes)" k8s.io/kubernetes/cmd/kubectl
+	fi
 	mv "$bin/kubectl.new" "$bin/kubectl" # atomic: another process may be using it
 }
 
@@ -62,7 +68,8 @@ in_use() {
 
 use() {
 	# A node may have been stopped; its container still exists.
-	docker ps --all --quiet --filter "label=io.x-k8s.kind.cluster=$CLUSTER" --filter status=exited | xargs --no-run-if-empty docker start
+	local stopped
+	for stopped in $(docker ps --all --quiet --filter "label=io.x-k8s.kind.cluster=$CLUSTER" --filter status=exited); do docker start "$stopped"; done
 	take_kubectl "$control_plane" || die "cluster $CLUSTER is not a kind cluster" "Remove it with 'make down CLUSTER=$CLUSTER', or name another, such as CLUSTER=my-cluster."
 	kind export kubeconfig --name "$CLUSTER"
 	local ready=true from

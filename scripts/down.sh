@@ -6,4 +6,4 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 [ -x "$bin/kind" ] || die "bin/kind is missing" "Build it with 'make tools', then run the command again."
 kind delete cluster --name "$CLUSTER"
 # Containers that an interrupted live test left outside the cluster.
-docker ps --all --quiet --filter "label=ai-agent/outside-of=$CLUSTER" | xargs --no-run-if-empty docker rm --force
+for server in $(docker ps --all --quiet --filter "label=ai-agent/outside-of=$CLUSTER"); do docker rm --force "$server"; done

@@ -21,7 +21,7 @@ if [ -n "${OPENAI_API_KEY:-}" ]; then
 	options+=(--set-file secret.stringData.OPENAI_API_KEY=/dev/fd/3)
 fi
 # --reset-values: the values of an earlier call must not remain.
-helm upgrade --install ai-agent "$root/charts/ai-agent" --reset-values --wait --timeout 5m "${options[@]}" 3< <(printf %s "${OPENAI_API_KEY:-}") || {
+helm upgrade --install ai-agent "$root/charts/ai-agent" --reset-values --wait --timeout 5m ${options[@]+"${options[@]}"} 3< <(printf %s "${OPENAI_API_KEY:-}") || {
 	kubectl --namespace default get pods,events
 	exit 1
 }

@@ -26,6 +26,18 @@ die() {
 	exit 1
 }
 
+# macOS may lack sha256sum and timeout.
+sha256() { if command -v sha256sum >/dev/null; then sha256sum; else shasum -a 256; fi; }
+command -v timeout >/dev/null || timeout() { perl -e 'alarm shift; exec @ARGV' "$@"; } # SECONDS COMMAND...
+
+# lock FILE waits until no other call has the lock, and keeps it until the script ends.
+lock() {
+	mkdir -p "${1%/*}"
+	exec 9>"$1"
+	command -v flock >/dev/null || return 0 # no flock (macOS): concurrent calls are not prevented
+	flock --nonblock 9 || { echo "another call is running in this checkout: waiting for it" && flock 9; }
+}
+
 # kubectl talks to the cluster CLUSTER, regardless of the current context.
 kubectl() { "$bin/kubectl" --context "kind-$CLUSTER" "$@"; }
 

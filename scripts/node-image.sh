@@ -22,11 +22,10 @@ present() { docker image inspect "$1" >/dev/null 2>&1; }
 recipe_hash() {
 	(
 		cd "$root"
-		mapfile -t files < <(find ci/node -type f | LC_ALL=C sort)
-		without_comments scripts/node-image.sh "${files[@]}"
+		find scripts/node-image.sh ci/node -type f | LC_ALL=C sort | while read -r file; do without_comments "$file"; done
 		echo "$DEBIAN_SUITE $BUILT_REDIS_IMAGE $BUILT_POSTGRES_IMAGE"
 		grep 'sigs.k8s.io/kind v' go.mod
-	) | sha256sum | cut -c -12
+	) | sha256 | cut -c -12
 }
 
 # built prints the newest image of this recipe, or nothing.
@@ -49,6 +48,7 @@ outdated() { # IMAGE
 }
 
 missing_packages() {
+	[ "$(uname)" = Linux ] || return 0
 	command -v debootstrap >/dev/null || echo debootstrap
 	command -v gpgv >/dev/null || echo gpgv
 	[ -e "$keyring" ] || echo debian-archive-keyring
@@ -59,7 +59,7 @@ missing_packages() {
 
 install_packages() {
 	local missing
-	read -ra missing <<<"$(missing_packages | paste -sd' ')"
+	read -ra missing <<<"$(missing_packages | paste -sd' ' -)"
 	[ ${#missing[@]} -gt 0 ] || return 0
 	apt_install "building the node image needs ${missing[*]}" \
 		"Install them, or name an existing node image with NODE_IMAGE=." "${missing[@]}"
@@ -67,7 +67,7 @@ install_packages() {
 
 plan() {
 	local missing
-	missing=$(missing_packages | paste -sd' ')
+	missing=$(missing_packages | paste -sd' ' -)
 	[ -n "${NODE_IMAGE:-}" ] || [ -z "$missing" ] || [ -n "$(built 2>/dev/null)" ] || present "$UPSTREAM_NODE_IMAGE" ||
 		echo "install Debian packages if the node image has to be built: $missing"
 }
@@ -215,6 +215,8 @@ present "$UPSTREAM_NODE_IMAGE" && choose "$UPSTREAM_NODE_IMAGE" "pulled before"
 if timeout 10 docker manifest inspect "$UPSTREAM_NODE_IMAGE" >/dev/null && docker pull "$UPSTREAM_NODE_IMAGE"; then
 	choose "$UPSTREAM_NODE_IMAGE" pulled
 fi
+[ "$(uname)" = Linux ] || die "No registry serves $UPSTREAM_NODE_IMAGE, and only Linux can build a node image" \
+	"Allow Docker to pull it, or name an existing one with NODE_IMAGE=."
 echo "no registry serves the node image: building it takes about 15 minutes on 2 cores"
 image=$recipe_image-$(date -u +%Y%m%d%H%M) # a new name, so that clusters of the old image are known to be older
 build "$image"

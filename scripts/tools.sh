@@ -1,27 +1,38 @@
 #!/usr/bin/env bash
-# Builds the tools that go.mod pins into bin/. With the argument "test", also builds
-# those that only tests need: Helm 4 as bin/helm4, kube-score, kube-validate, cosign,
-# a registry, syft, actionlint, and validate.
+# Builds helm and kind, in the versions that go.mod pins, into bin/. With the argument
+# "test", also builds what only tests need: the other tools of go.mod, Helm 4 as bin/helm4,
+# kube-score, kube-validate, cosign, a registry, syft, actionlint, ct, and validate. With
+# "flux", builds only Flux's controllers.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 cd "$root"
+modules() { # MODULE... builds the tools of modules in ci/
+	local module
+	for module in "$@"; do
+		(cd "ci/$module" && CGO_ENABLED=0 go build -trimpath -buildvcs=false -v -ldflags '-s -w' -o "$bin/" tool)
+	done
+}
+if [ "${1:-}" = flux ]; then
+	modules flux
+	exit
+fi
 helm=$(go list -m -f '{{.Version}}' helm.sh/helm/v3)
 minor=$(node_version k8s.io/kubernetes | cut -d. -f2)
 capabilities=helm.sh/helm/v3/pkg/chartutil lint=helm.sh/helm/v3/pkg/lint/rules
-mapfile -t tools < <(go list tool | grep -v helm.sh/helm/v4)
-# Without these flags helm assumes Kubernetes v1.20 and refuses the chart's kubeVersion.
-go build -trimpath -buildvcs=false -v -o bin/ -ldflags "-s -w -X helm.sh/helm/v3/internal/version.version=$helm \
+tools=(helm.sh/helm/v3/cmd/helm sigs.k8s.io/kind)
+[ "${1:-}" != test ] || mapfile -t tools < <(go list tool | grep -v helm.sh/helm/v4)
+# No -trimpath, so that the tests reuse the compiled packages. Without the -X flags, helm
+# assumes Kubernetes v1.20 and refuses the chart's kubeVersion.
+go build -buildvcs=false -v -o bin/ -ldflags "-s -w -X helm.sh/helm/v3/internal/version.version=$helm \
 	-X $capabilities.k8sVersionMajor=1 -X $capabilities.k8sVersionMinor=$minor \
 	-X $lint.k8sVersionMajor=1 -X $lint.k8sVersionMinor=$minor" "${tools[@]}"
 if [ "${1:-}" = test ]; then
-	go build -trimpath -buildvcs=false -v -ldflags '-s -w' -o bin/helm4 helm.sh/helm/v4/cmd/helm
-	for module in kube-score cosign registry syft actionlint; do
-		(cd "ci/$module" && CGO_ENABLED=0 go build -trimpath -buildvcs=false -v -ldflags '-s -w' -o "$bin/" tool)
-	done
+	go build -buildvcs=false -v -ldflags '-s -w' -o bin/helm4 helm.sh/helm/v4/cmd/helm
+	modules kube-score cosign registry syft actionlint chart-testing
 	# With the flags of node-image.sh, whose cached packages it then uses.
 	(cd ci/kube-validate && CGO_ENABLED=0 go build -trimpath -buildvcs=false -v -o "$bin/" \
 		-ldflags "-s -w -X main.version=$(node_version k8s.io/kubernetes)" .)
 	go build -buildvcs=false -v -o bin/validate ./test/validate # now, so that no live test has to compile it
 fi
-echo "helm kind staticcheck gotestsum in bin/"
+echo "helm and kind are in bin/"

@@ -51,9 +51,7 @@ restore_watchers() {
 	echo "set fs.inotify.max_user_instances to $before again"
 }
 
-mkdir -p "$cache"
-exec 9>"$cache/lock"
-flock --nonblock 9 || { echo "another call is running in this checkout: waiting for it" && flock 9; }
+lock "$cache/lock"
 [ -s "$changes" ] || { echo "nothing to revert: $changes does not exist" && exit; }
 [ -w "$changes" ] || die "only root can revert the changes in $changes" "Run the command with sudo."
 if docker info >/dev/null 2>&1; then

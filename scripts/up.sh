@@ -13,7 +13,7 @@ autoscaler_reads() {
 		kubectl --namespace default get hpa ai-agent-hpa --no-headers
 }
 # The client runs in the model's pod: the agent's NetworkPolicy does not let it call
-# itself. Helm has waited for the pods, not for the client's node to learn of them.
+# itself. Helm waits for Ready pods, not until the client's node routes to them; check does.
 first_run() {
 	local client=(kubectl --namespace default exec deployment/llm --) url=http://ai-agent-service
 	"${client[@]}" /agent check --url "$url" && "${client[@]}" /agent ask --url "$url" "Say that you are up."

@@ -22,7 +22,9 @@ func TestAdopt(t *testing.T) {
 	for _, company := range []string{"acme", "other"} {
 		old := home(t, top)
 		adopt(t, top, "github.com/"+company+"/ai-agent", "oci://registry."+company+".com/team", "security@"+company+".com")
-		assert.Equal(t, []string{"github.com/" + company + "/ai-agent", "registry." + company + ".com/team", "security@" + company + ".com"}, home(t, top))
+		assert.Equal(t, map[string]string{
+			"REPOSITORY": "github.com/" + company + "/ai-agent", "REGISTRY": "registry." + company + ".com/team", "CONTACT": "security@" + company + ".com",
+		}, home(t, top))
 		for _, value := range old {
 			search := exec.CommandContext(t.Context(), "git", "-C", top, "grep", "-IlF", value)
 			left, err := search.CombinedOutput()
@@ -86,15 +88,15 @@ func tryAdopt(t *testing.T, top string, args ...string) (string, error) {
 	return string(out), err
 }
 
-// home returns the values of ci/home.env.
-func home(t *testing.T, top string) []string {
+// home returns the variables of ci/home.env.
+func home(t *testing.T, top string) map[string]string {
 	t.Helper()
 	content, err := os.ReadFile(filepath.Join(top, "ci", "home.env"))
 	require.NoError(t, err)
-	var values []string
+	values := map[string]string{}
 	for line := range strings.Lines(string(content)) {
-		if _, value, found := strings.Cut(line, "="); found {
-			values = append(values, strings.TrimSpace(value))
+		if name, value, found := strings.Cut(line, "="); found {
+			values[name] = strings.TrimSpace(value)
 		}
 	}
 	return values

@@ -18,7 +18,7 @@ import (
 )
 
 var (
-	chartVersion  = regexp.MustCompile(`(?:validate@v|ai-agent-|/ai-agent:|ai-agent --version |^ +version: )([0-9]+\.[0-9]+\.[0-9]+)`)
+	chartVersion  = regexp.MustCompile(`(?:validate@v|ai-agent-|/ai-agent:|ai-agent --version |^ +version: |ref: \{tag: )([0-9]+\.[0-9]+\.[0-9]+)`)
 	supportedRows = regexp.MustCompile(`(?m)^\| Kubernetes \| ([0-9., ]+) \|`)
 )
 
@@ -37,7 +37,7 @@ func TestReadmeHasTheCurrentVersions(t *testing.T) {
 			assert.Equal(t, metadata.Version, match[1], line)
 		}
 	}
-	assert.Equal(t, 7, mentioned, "mentions of the chart's version")
+	assert.Equal(t, 9, mentioned, "mentions of the chart's version")
 
 	var supported []string
 	for _, row := range supportedRows.FindAllStringSubmatch(string(page), -1) {
@@ -57,7 +57,7 @@ func TestArtifactHubNamesTheImage(t *testing.T) {
 	t.Parallel()
 	metadata, err := charttest.Own(t).Metadata()
 	require.NoError(t, err)
-	registry := home(t, repo.Path())[1]
+	registry := home(t, repo.Path())["REGISTRY"]
 	assert.Contains(t, metadata.Annotations["artifacthub.io/images"], "image: "+registry+"/agent:"+metadata.AppVersion+"\n")
 	assert.Len(t, metadata.Maintainers, 1)
 }
