@@ -1,15 +1,21 @@
 #!/usr/bin/env bash
-# Installs the CRDs of the custom resources that the chart can create in the cluster
-# CLUSTER, for the live tests. No controller acts on them. ingress-controller.sh installs
-# those of the Gateway API.
+# Installs the CRDs of the custom resources that the chart can create, and those of Flux,
+# in the cluster CLUSTER, for the live tests. ingress-controller.sh installs those of the
+# Gateway API.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 cd "$root"
-crds=$(grep -v gateway-api <<<"$CUSTOM_RESOURCES")
-for crd in $crds; do
-	file=$(module_dir "${crd%%:*}")/${crd#*:}
+files=()
+for crd in $(grep -v gateway-api <<<"$CUSTOM_RESOURCES"); do
+	files+=("$(module_dir "${crd%%:*}")/${crd#*:}")
+done
+for controller in source-controller helm-controller; do
+	module=$(go -C ci/flux list -m -f '{{.Path}}@{{.Version}}' "github.com/fluxcd/$controller")
+	files+=("$(module_dir "$module")/config/crd/bases")
+done
+for file in "${files[@]}"; do
 	kubectl apply --server-side -f "$file"
 	kubectl wait --for condition=Established --timeout 60s -f "$file"
 done
-echo "the CRDs of $(wc -w <<<"$crds") custom resources are installed"
+echo "the CRDs of the chart's custom resources and of Flux are installed"

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Reports the problems in the values files VALUES, as a table or in the format OUTPUT.
+# Reports the problems in the values files VALUES for the chart CHART, by default that of
+# this repository, as a table or in the format OUTPUT.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -7,4 +8,4 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 [ "$("$bin/kube-validate" --version 2>/dev/null)" = "$(node_version k8s.io/kubernetes)" ] || step "tools" "The Go modules must be reachable." "$root/scripts/tools.sh" test >&2
 go build -C "$root" -buildvcs=false -o "$bin/validate" ./test/validate # from the current source
 read -ra files <<<"${VALUES:-}"
-exec validate --chart "$root/charts/ai-agent" --output "${OUTPUT:-table}" ${PLATFORM:+--platform "$PLATFORM"} "${files[@]}"
+exec validate --chart "${CHART:-$root/charts/ai-agent}" --output "${OUTPUT:-table}" ${PLATFORM:+--platform "$PLATFORM"} ${files[@]+"${files[@]}"}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"helm.sh/helm/v3/pkg/chartutil"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"example.com/ai-agent/test/internal/chart"
@@ -78,6 +79,41 @@ func TestChartFromAnHTTPRepository(t *testing.T) {
 			out, err := n.TryUpgrade(t, "ai-agent", nil, append(mine, "--reuse-values", "--wait", "--timeout=3m")...)
 			require.NoError(t, err, out)
 			assert.Contains(t, n.MustHelm(t, "list"), "ai-agent-"+newer)
+		})
+	}
+}
+
+// Each environment in the package can be installed from it, upgraded to the next version
+// and rolled back without interrupting a run. Control: TestUpgradeFromEachRelease, where
+// the same load notices interrupted runs.
+func TestEnvironmentsFromThePackage(t *testing.T) {
+	t.Parallel()
+	top, folder := clone.New(t), t.TempDir()
+	require.NoError(t, release.Packaging{Root: top, To: folder}.Run(t.Context(), t.Output()))
+	version := versionIn(t, folder)
+	clone.NewVersion(t, top)
+	require.NoError(t, release.Packaging{Root: top, To: folder}.Run(t.Context(), t.Output()))
+	archive := func(version string) string { return filepath.Join(folder, "ai-agent-"+version+".tgz") }
+	require.NoError(t, chartutil.ExpandFile(folder, archive(version)))
+	environments, err := filepath.Glob(filepath.Join(folder, "ai-agent", "environments", "*.yaml"))
+	require.NoError(t, err)
+	require.Len(t, environments, 4)
+	values := profile.Small().And(chart.Values{
+		"resources.requests.cpu":     "200m",                                                                           // so that the load adds no pod
+		"networkPolicy.extraIngress": chart.List{chart.Map{"from": chart.List{chart.Map{"podSelector": chart.Map{}}}}}, // the clients of the test
+	})
+	for _, environment := range environments {
+		t.Run(filepath.Base(environment), func(t *testing.T) {
+			t.Parallel()
+			n := newNamespace(t)
+			n.MustKubectl(t, "create", "secret", "generic", "agent-secrets", "--from-literal=OPENAI_API_KEY=a")
+			n.Chart(archive(version)).InstallNoWait(t, "ai-agent", values, "--values="+environment, "--set=config.OPENAI_BASE_URL="+n.ModelURL(), "--wait", "--timeout=3m")
+			replaceUnderLoad(t, n, 16, func() {
+				out, err := n.Chart(archive("9"+version)).TryUpgrade(t, "ai-agent", chart.Values{"config.NEXT": "true"}, "--reuse-values", "--wait", "--timeout=5m")
+				require.NoError(t, err, out)
+			})
+			assert.Contains(t, n.MustHelm(t, "list"), "ai-agent-9"+version)
+			replaceUnderLoad(t, n, 16, func() { n.MustHelm(t, "rollback", "ai-agent", "1", "--wait", "--timeout=5m") })
 		})
 	}
 }

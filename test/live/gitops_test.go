@@ -21,12 +21,13 @@ import (
 	"example.com/ai-agent/test/internal/cluster"
 	"example.com/ai-agent/test/internal/observe"
 	"example.com/ai-agent/test/internal/profile"
+	"example.com/ai-agent/test/internal/repo"
 )
 
 // The field managers of Argo CD's server-side apply and of Flux's helm-controller.
 const (
 	argoCD = "argocd-controller"
-	flux   = "helm-controller"
+	fluxCD = "helm-controller"
 )
 
 // withoutPods is a namespace in which objects exist, but no pod: nothing runs that the
@@ -38,17 +39,35 @@ func withoutPods(t *testing.T) *cluster.Namespace {
 	return n
 }
 
-// sync renders the chart without a cluster and applies it, as Argo CD does.
-func sync(t *testing.T, n *cluster.Namespace, values chart.Values) {
+// rendered writes what Argo CD applies of the chart, rendered without a cluster, into a
+// file.
+func rendered(t *testing.T, n *cluster.Namespace, values chart.Values) string {
 	t.Helper()
 	manifest, err := charttest.Template(t, chart.Options{Set: profile.Small().And(values)})
 	require.NoError(t, err)
-	apply(t, n, argoCD, applied(t, n, manifest))
+	return applied(t, n, manifest)
 }
 
 func apply(t *testing.T, n *cluster.Namespace, manager, file string, flags ...string) string {
 	t.Helper()
-	return n.MustKubectl(t, append([]string{"apply", "--server-side", "--force-conflicts", "--field-manager=" + manager, "--filename", file}, flags...)...)
+	return n.MustKubectl(t, append(serverSide("apply", manager, file), flags...)...)
+}
+
+// serverSide returns the arguments of `kubectl apply` or `kubectl diff`.
+func serverSide(command, manager, file string) []string {
+	return []string{command, "--server-side", "--force-conflicts", "--field-manager=" + manager, "--filename", file}
+}
+
+// same fails while the file differs from the cluster: controllers may write between the
+// two reads of `kubectl diff`.
+func same(t *testing.T, n *cluster.Namespace, file string) cluster.Condition {
+	return func(context.Context) error {
+		out, err := n.Kubectl(t, serverSide("diff", argoCD, file)...)
+		if err != nil {
+			err = fmt.Errorf("%w: %s", err, out)
+		}
+		return err
+	}
 }
 
 // applied writes into a file what Argo CD applies of a manifest: all but the pods of
@@ -88,39 +107,116 @@ func replicasOf(t *testing.T, n *cluster.Namespace) string {
 // to one when the autoscaler is switched on, unless it was handed over.
 func TestArgoCDKeepsTheNumberOfPods(t *testing.T) {
 	t.Parallel()
+	t.Run("client-side apply (Argo CD's default)", func(t *testing.T) {
+		t.Parallel()
+		clientSide := func(n *cluster.Namespace, values chart.Values) {
+			n.MustKubectl(t, "apply", "--filename", rendered(t, n, values))
+		}
+		keepsTheNumberOfPods(t, clientSide, func(n *cluster.Namespace, next chart.Values) {
+			values := charttest.File(t, profile.Small().And(next))
+			deployment := n.MustHelm(t, "template", "ai-agent", chart.Dir(), "--values="+values, "--show-only=templates/deployment.yaml")
+			n.MustKubectl(t, "apply", "set-last-applied", "--filename", applied(t, n, deployment))
+		})
+	})
+	t.Run("server-side apply", func(t *testing.T) {
+		t.Parallel()
+		serverSide := func(n *cluster.Namespace, values chart.Values) {
+			apply(t, n, argoCD, rendered(t, n, values))
+		}
+		keepsTheNumberOfPods(t, serverSide, func(n *cluster.Namespace, _ chart.Values) { handOver(t, n) })
+	})
+}
+
+// keepsTheNumberOfPods applies values with sync. handOver is the step in the README before a
+// sync with the values that it gets.
+func keepsTheNumberOfPods(t *testing.T, sync, handOver func(n *cluster.Namespace, values chart.Values)) {
+	t.Helper()
 	fixed := func(count any) chart.Values { return profile.OnePod().With("replicaCount", count) }
 	scaled := func(count any) chart.Values {
 		return chart.Values{"replicaCount": count, "autoscaling.minReplicas": 3}
 	}
 
 	n := withoutPods(t)
-	sync(t, n, fixed(nil))
+	sync(n, fixed(nil))
 	n.MustKubectl(t, "scale", "deployment/ai-agent", "--replicas=3")
-	sync(t, n, fixed(nil))
+	sync(n, fixed(nil))
 	assert.Equal(t, "3", replicasOf(t, n))
 	recorded := observe.Of(n, "ai-agent").RecordReplicas(t)
-	sync(t, n, scaled(nil))
+	sync(n, scaled(nil))
 	n.MustKubectl(t, "scale", "deployment/ai-agent", "--replicas=5") // as the autoscaler does
-	sync(t, n, scaled(nil).With("config.LOG_LEVEL", "DEBUG"))
+	sync(n, scaled(nil).With("config.LOG_LEVEL", "DEBUG"))
 	assert.Equal(t, "5", replicasOf(t, n))
 	assert.NotContains(t, observe.Counts(recorded.History(t)), int32(1))
 
 	n = withoutPods(t)
-	sync(t, n, fixed(3))
+	sync(n, fixed(3))
 	recorded = observe.Of(n, "ai-agent").RecordReplicas(t)
-	sync(t, n, scaled(3))
+	sync(n, scaled(3))
 	cluster.Eventually(t, "control: one replica", time.Minute, recorded.Reached(1))
 
 	n = withoutPods(t)
-	sync(t, n, fixed(3))
-	handOver(t, n)
+	sync(n, fixed(3))
+	handOver(n, scaled(3))
 	recorded = observe.Of(n, "ai-agent").RecordReplicas(t)
-	sync(t, n, scaled(3))
+	sync(n, scaled(3))
 	assert.Equal(t, "3", replicasOf(t, n))
 	assert.NotContains(t, observe.Counts(recorded.History(t)), int32(1))
 }
 
-// handOver makes another manager own the number of pods, as README says.
+// Argo CD renders a chart in an OCI registry without a cluster, applies it, and prunes the
+// rest. No sync leaves a diff: the install, an autoscaler, a new secret.revision, the return
+// to the first values. Control: before each sync there is one.
+func TestArgoCDFromAnOCIRegistry(t *testing.T) {
+	t.Parallel()
+	require.NoError(t, repo.UseTools("helm4"))
+	repository, version, _ := published(t)
+	first := profile.Single(chart.Values{"replicaCount": nil})
+	scaled := first.With("autoscaling.enabled", true)
+	syncs := []chart.Values{first, scaled, scaled.With("secret.revision", "2"), first}
+	for _, helm := range []string{"helm", "helm4"} {
+		t.Run(helm, func(t *testing.T) {
+			t.Parallel()
+			n := withoutPods(t).Using(helm)
+			var objects [][]string // after each sync
+			for i, values := range syncs {
+				printed := n.MustHelm(t, "template", "ai-agent", repository+"/ai-agent", "--version="+version, "--plain-http", "--values="+charttest.File(t, values))
+				_, manifest, _ := strings.Cut(printed, "---\n") // what precedes it tells where the chart is from
+				file := applied(t, n, manifest)
+				_, err := n.Kubectl(t, serverSide("diff", argoCD, file)...)
+				require.Error(t, err, "control: sync %d changes something", i)
+				apply(t, n, argoCD, file)
+				prune(t, n, file)
+				cluster.Eventually(t, "no difference", time.Minute, same(t, n, file))
+				objects = append(objects, objectsOf(t, n))
+			}
+			const autoscaler = "horizontalpodautoscaler.autoscaling/ai-agent-hpa"
+			assert.NotContains(t, objects[0], autoscaler)
+			assert.Contains(t, objects[1], autoscaler)
+			assert.Equal(t, objects[0], objects[3])
+		})
+	}
+}
+
+// objectsOf returns the names of the release's objects that a values file can switch.
+func objectsOf(t *testing.T, n *cluster.Namespace) []string {
+	t.Helper()
+	const kinds = "deployments,services,serviceaccounts,configmaps,secrets,networkpolicies,horizontalpodautoscalers,poddisruptionbudgets"
+	return strings.Fields(n.MustKubectl(t, "get", kinds, "--selector=app.kubernetes.io/instance=ai-agent", "--output=name"))
+}
+
+// prune deletes the objects of the release that a file no longer has. `kubectl apply` does
+// not, after a server-side apply.
+func prune(t *testing.T, n *cluster.Namespace, file string) {
+	t.Helper()
+	wanted := strings.Fields(n.MustKubectl(t, "get", "--filename", file, "--output=name"))
+	for _, object := range objectsOf(t, n) {
+		if !slices.Contains(wanted, object) {
+			n.MustKubectl(t, "delete", object)
+		}
+	}
+}
+
+// handOver makes another manager own the number of pods.
 func handOver(t *testing.T, n *cluster.Namespace) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "replicas.yaml")
@@ -165,7 +261,7 @@ func TestFluxKeepsTheNumberOfPods(t *testing.T) {
 func drift(t *testing.T, n *cluster.Namespace) string {
 	t.Helper()
 	file := applied(t, n, n.MustHelm(t, "get", "manifest", "ai-agent"))
-	return apply(t, n, flux, file, "--dry-run=server", `--output=jsonpath={.items[?(@.kind=="Deployment")].spec.replicas}`)
+	return apply(t, n, fluxCD, file, "--dry-run=server", `--output=jsonpath={.items[?(@.kind=="Deployment")].spec.replicas}`)
 }
 
 // A second apply of the same render changes no object of any environment and fixture.
@@ -183,19 +279,10 @@ func TestSecondApplyChangesNothing(t *testing.T) {
 				require.NoError(t, err)
 				return applied(t, n, manifest)
 			}
-			diff := func(file string) (string, error) {
-				return n.Kubectl(t, "diff", "--server-side", "--force-conflicts", "--field-manager="+argoCD, "--filename", file)
-			}
-			same := render(nil)
-			apply(t, n, argoCD, same)
-			cluster.Eventually(t, "no difference", time.Minute, func(context.Context) error { // controllers may write between diff's two reads
-				out, err := diff(same)
-				if err != nil {
-					err = fmt.Errorf("%w: %s", err, out)
-				}
-				return err
-			})
-			out, err := diff(render(chart.Values{"config.LOG_LEVEL": "other"}))
+			again := render(nil)
+			apply(t, n, argoCD, again)
+			cluster.Eventually(t, "no difference", time.Minute, same(t, n, again))
+			out, err := n.Kubectl(t, serverSide("diff", argoCD, render(chart.Values{"config.LOG_LEVEL": "other"}))...)
 			require.Error(t, err, "control")
 			assert.Contains(t, out, "LOG_LEVEL: other")
 		})

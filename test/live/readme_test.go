@@ -33,6 +33,7 @@ var notRun = map[string]string{
 	"make uninstall": "it stops Docker, and the cluster of this test with it",
 	"make mutate":    "it takes 45 minutes",
 	"helm test":      "it is the name of a command in a sentence",
+	"helm template ai-agent charts/ai-agent --set replicaCount=null --show-only templates/deployment.yaml | kubectl apply set-last-applied -f -":                  "TestArgoCDKeepsTheNumberOfPods does",
 	"echo '{apiVersion: apps/v1, kind: Deployment, metadata: {name: ai-agent}, spec: {replicas: 3}}' | kubectl apply --server-side --field-manager=handover -f -": "TestArgoCDKeepsTheNumberOfPods does",
 	"go run example.com/ai-agent/test/validate@v0.2.0 --chart ai-agent-0.2.0.tgz my.yaml":                                                                         "TestByVersion runs it, from a module proxy",
 }

@@ -36,12 +36,15 @@ func TestUpgradeFromEachRelease(t *testing.T) {
 			n := newNamespace(t).Chart(patient(t))
 			n.Chart(released).Install(t, "ai-agent", profile.Two().And(overBudget).And(patientRelease).With("image.tag", tag))
 			manifest := n.MustHelm(t, "get", "manifest", "ai-agent")
-			replaceUnderLoad(t, n, func() {
+			// A longer run must be interrupted: the pods' grace period is 30 s. The first release
+			// has no other.
+			control := prober.Run{URL: serviceURL, Task: "count", MaxTokens: longTokens}
+			replaceUnderLoad(t, n, 8, func() {
 				out, err := n.TryUpgrade(t, "ai-agent", nil, "--reset-then-reuse-values", "--wait", "--timeout=3m")
 				require.NoError(t, err, out)
-			})
+			}, control)
 			assert.NotEqual(t, manifest, n.MustHelm(t, "get", "manifest", "ai-agent"))
-			replaceUnderLoad(t, n, func() { n.MustHelm(t, "rollback", "ai-agent", "1", "--wait", "--timeout=3m") })
+			replaceUnderLoad(t, n, 8, func() { n.MustHelm(t, "rollback", "ai-agent", "1", "--wait", "--timeout=3m") }, control)
 			assert.Equal(t, manifest, n.MustHelm(t, "get", "manifest", "ai-agent"))
 		})
 	}
@@ -55,19 +58,18 @@ var patientRelease = chart.Values{
 }
 
 // replaceUnderLoad replaces all pods of a release while clients ask it for runs of 10 s,
-// until after the last pod is replaced, and fails unless every run is done. The pods have
-// a grace period of 30 s: the first release has no other. So a longer run, the control,
-// must be interrupted.
-func replaceUnderLoad(t *testing.T, n *cluster.Namespace, replace func()) {
+// times in a row, until after the last pod is replaced. It fails unless every run is done,
+// and every control interrupted.
+func replaceUnderLoad(t *testing.T, n *cluster.Namespace, times int, replace func(), controls ...prober.Run) {
 	t.Helper()
-	const tokens, times = 10 * cluster.TokensPerSecond, 8
+	const tokens = 10 * cluster.TokensPerSecond
 	agents := observe.Of(n, "ai-agent")
 	run := prober.Run{URL: serviceURL, Task: "count", MaxTokens: tokens, Times: times}
-	clients := prober.Start(t, n, run, run, prober.Run{URL: serviceURL, Task: "count", MaxTokens: longTokens})
+	clients := prober.Start(t, n, append([]prober.Run{run, run}, controls...)...)
 	for _, client := range clients {
 		client.AwaitTokens(t)
 	}
-	load, control := clients[:2], clients[2]
+	load := clients[:2]
 	before, start := agents.UIDs(t), time.Now()
 	replace()
 	cluster.Eventually(t, "only new pods", time.Minute, agents.Replaced(before))
@@ -80,7 +82,9 @@ func replaceUnderLoad(t *testing.T, n *cluster.Namespace, replace func()) {
 		assert.Len(t, runs, times)
 		requireDone(t, runs, tokens)
 	}
-	assert.Equal(t, output.Interrupted, control.Await(t)[0].Outcome)
+	for _, control := range clients[2:] {
+		assert.Equal(t, output.Interrupted, control.Await(t)[0].Outcome)
+	}
 	cluster.Eventually(t, "the end of every old pod", time.Minute, agents.Gone(before))
 }
 
@@ -113,6 +117,22 @@ func TestUpgradeWithoutTheLiveCountFallsToOnePod(t *testing.T) {
 	out, err := n.TryUpgrade(t, "ai-agent", chart.Values{"autoscaling.enabled": true}, "--reuse-values")
 	require.NoError(t, err, out)
 	cluster.Eventually(t, "a fall to one replica", time.Minute, replicas.Reached(1))
+}
+
+// Somebody has scaled the agent to zero, which switches the autoscaler off. An upgrade
+// restores the autoscaler's minimum. Control: a chart that renders the live number.
+func TestUpgradeRestoresTheMinimumFromZero(t *testing.T) {
+	t.Parallel()
+	n := withoutPods(t)
+	n.InstallNoWait(t, "ai-agent", profile.Small())
+	upgraded := func(n *cluster.Namespace) string {
+		n.MustKubectl(t, "scale", "deployment/ai-agent", "--replicas=0")
+		out, err := n.TryUpgrade(t, "ai-agent", nil, "--reuse-values")
+		require.NoError(t, err, out)
+		return replicasOf(t, n)
+	}
+	assert.Equal(t, "0", upgraded(n.Chart(broken(t, "_replicas.tpl", `{{ max (dig "spec" "replicas" 0 $live) $least }}`, `{{ dig "spec" "replicas" 0 $live }}`))), "control")
+	assert.Equal(t, "2", upgraded(n))
 }
 
 // An upgrade that cannot succeed is rolled back, and the release serves meanwhile.

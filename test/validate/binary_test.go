@@ -72,6 +72,37 @@ func TestBinaryAlone(t *testing.T) {
 	}
 }
 
+// A consumer's chart depends on the packaged chart, under an alias: what is wrong has the
+// path of the alias.
+func TestConsumersChart(t *testing.T) {
+	t.Parallel()
+	folder, archive := consumer(t)
+	binary, err := build()
+	require.NoError(t, err)
+	require.NoError(t, os.Mkdir(filepath.Join(folder, "charts"), 0o700))
+	require.NoError(t, os.Rename(filepath.Join(folder, archive), filepath.Join(folder, "charts", archive)))
+	metadata := "{apiVersion: v2, name: team, version: 1.0.0, dependencies: [{name: ai-agent, version: '>=0.1.0', alias: research}]}"
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "Chart.yaml"), []byte(metadata), 0o600))
+	for values, want := range map[string][]string{
+		"research: {config: {A_KEY: a}}":    {"config-credential research.config.A_KEY"},
+		"research: {config: {A_LEVEL: a}}":  nil,
+		"research: {image: {tagg: latest}}": {"schema research.image.tagg"},
+	} {
+		require.NoError(t, os.WriteFile(filepath.Join(folder, "my.yaml"), []byte(values), 0o600))
+		command := exec.CommandContext(t.Context(), binary, "--chart", ".", "-o", "json", "my.yaml")
+		command.Dir = folder
+		out, _ := command.Output() // the exit code tells the severity
+		var found []string
+		for _, f := range findings(t, string(out)) {
+			if f.Severity == string(finding.Error) {
+				found = append(found, f.ID+" "+f.Path)
+			}
+		}
+		assert.Subset(t, found, want, values)
+		assert.Equal(t, want == nil, found == nil, values)
+	}
+}
+
 // With --server, a cluster that cannot be asked is an error, in one line and soon.
 func TestServerThatCannotBeAsked(t *testing.T) {
 	t.Parallel()

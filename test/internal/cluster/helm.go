@@ -43,9 +43,14 @@ func (n *Namespace) Install(t *testing.T, release string, values chart.Values) {
 // InstallNoWait installs a release that need not become Ready.
 func (n *Namespace) InstallNoWait(t *testing.T, release string, values chart.Values, flags ...string) {
 	t.Helper()
-	label := chart.Map{namespaceLabel: n.Name}
-	out, err := n.release(t, "install", release, n.config.And(values).With("podLabels", label), flags...)
+	out, err := n.release(t, "install", release, n.Values(values), flags...)
 	require.NoError(t, err, out)
+}
+
+// Values adds to values what an install in this namespace needs: the addresses of the
+// servers, and the label that they ask of their clients.
+func (n *Namespace) Values(values chart.Values) chart.Values {
+	return n.config.And(values).With("podLabels", chart.Map{namespaceLabel: n.Name})
 }
 
 // Upgrade upgrades a release with further values, and waits until its pods are Ready.
