@@ -86,7 +86,7 @@ func TestConsumersChart(t *testing.T) {
 	for values, want := range map[string][]string{
 		"research: {config: {A_KEY: a}}":    {"config-credential research.config.A_KEY"},
 		"research: {config: {A_LEVEL: a}}":  nil,
-		"research: {image: {tagg: latest}}": {"schema research.image.tagg"},
+		"research: {image: {tagg: latest}}": {"values-schema research.image.tagg"},
 	} {
 		require.NoError(t, os.WriteFile(filepath.Join(folder, "my.yaml"), []byte(values), 0o600))
 		command := exec.CommandContext(t.Context(), binary, "--chart", ".", "-o", "json", "my.yaml")
