@@ -6,8 +6,8 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 cd "$root"
-files=()
-for crd in $(grep -v gateway-api <<<"$CUSTOM_RESOURCES"); do
+files=() crds=$(grep -v gateway-api <<<"$CUSTOM_RESOURCES")
+for crd in $crds; do
 	files+=("$(module_dir "${crd%%:*}")/${crd#*:}")
 done
 for controller in source-controller helm-controller; do
