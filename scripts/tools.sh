@@ -21,7 +21,7 @@ helm=$(go list -m -f '{{.Version}}' helm.sh/helm/v3)
 minor=$(node_version k8s.io/kubernetes | cut -d. -f2)
 capabilities=helm.sh/helm/v3/pkg/chartutil lint=helm.sh/helm/v3/pkg/lint/rules
 tools=(helm.sh/helm/v3/cmd/helm sigs.k8s.io/kind)
-[ "${1:-}" != test ] || mapfile -t tools < <(go list tool | grep -v helm.sh/helm/v4)
+[ "${1:-}" != test ] || read -ra tools <<<"$(go list tool | grep -v helm.sh/helm/v4 | paste -sd' ' -)"
 # No -trimpath, so that the tests reuse the compiled packages. Without the -X flags, helm
 # assumes Kubernetes v1.20 and refuses the chart's kubeVersion.
 go build -buildvcs=false -v -o bin/ -ldflags "-s -w -X helm.sh/helm/v3/internal/version.version=$helm \

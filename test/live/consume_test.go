@@ -58,12 +58,7 @@ func TestChartFromAnOCIRegistry(t *testing.T) {
 func TestChartFromAnHTTPRepository(t *testing.T) {
 	t.Parallel()
 	require.NoError(t, repo.UseTools("helm4"))
-	top, folder := clone.New(t), t.TempDir()
-	require.NoError(t, release.Packaging{Root: top, To: folder}.Run(t.Context(), t.Output()))
-	older := versionIn(t, folder)
-	newer := "9" + older
-	clone.NewVersion(t, top)
-	require.NoError(t, release.Packaging{Root: top, To: folder}.Run(t.Context(), t.Output()))
+	folder, older, newer := packagedTwice(t)
 	server := httptest.NewServer(http.FileServer(http.Dir(folder)))
 	t.Cleanup(server.Close)
 	for _, helm := range []string{"helm", "helm4"} {
@@ -88,13 +83,9 @@ func TestChartFromAnHTTPRepository(t *testing.T) {
 // the same load notices interrupted runs.
 func TestEnvironmentsFromThePackage(t *testing.T) {
 	t.Parallel()
-	top, folder := clone.New(t), t.TempDir()
-	require.NoError(t, release.Packaging{Root: top, To: folder}.Run(t.Context(), t.Output()))
-	version := versionIn(t, folder)
-	clone.NewVersion(t, top)
-	require.NoError(t, release.Packaging{Root: top, To: folder}.Run(t.Context(), t.Output()))
+	folder, older, newer := packagedTwice(t)
 	archive := func(version string) string { return filepath.Join(folder, "ai-agent-"+version+".tgz") }
-	require.NoError(t, chartutil.ExpandFile(folder, archive(version)))
+	require.NoError(t, chartutil.ExpandFile(folder, archive(older)))
 	environments, err := filepath.Glob(filepath.Join(folder, "ai-agent", "environments", "*.yaml"))
 	require.NoError(t, err)
 	require.Len(t, environments, 4)
@@ -107,12 +98,12 @@ func TestEnvironmentsFromThePackage(t *testing.T) {
 			t.Parallel()
 			n := newNamespace(t)
 			n.MustKubectl(t, "create", "secret", "generic", "agent-secrets", "--from-literal=OPENAI_API_KEY=a")
-			n.Chart(archive(version)).InstallNoWait(t, "ai-agent", values, "--values="+environment, "--set=config.OPENAI_BASE_URL="+n.ModelURL(), "--wait", "--timeout=3m")
+			n.Chart(archive(older)).InstallNoWait(t, "ai-agent", values, "--values="+environment, "--set=config.OPENAI_BASE_URL="+n.ModelURL(), "--wait", "--timeout=3m")
 			replaceUnderLoad(t, n, 16, func() {
-				out, err := n.Chart(archive("9"+version)).TryUpgrade(t, "ai-agent", chart.Values{"config.NEXT": "true"}, "--reuse-values", "--wait", "--timeout=5m")
+				out, err := n.Chart(archive(newer)).TryUpgrade(t, "ai-agent", chart.Values{"config.NEXT": "true"}, "--reuse-values", "--wait", "--timeout=5m")
 				require.NoError(t, err, out)
 			})
-			assert.Contains(t, n.MustHelm(t, "list"), "ai-agent-9"+version)
+			assert.Contains(t, n.MustHelm(t, "list"), "ai-agent-"+newer)
 			replaceUnderLoad(t, n, 16, func() { n.MustHelm(t, "rollback", "ai-agent", "1", "--wait", "--timeout=5m") })
 		})
 	}
@@ -186,6 +177,17 @@ func published(t *testing.T) (repository, version, byDigest string) {
 	var printed strings.Builder
 	require.NoError(t, release.Publishing{From: from, To: repository, ChartOnly: true, PlainHTTP: true}.Run(t.Context(), &printed))
 	return repository, versionIn(t, from), "oci://" + strings.TrimSpace(printed.String())
+}
+
+// packagedTwice packages the chart of the commit, and the same chart as a newer version.
+func packagedTwice(t *testing.T) (folder, older, newer string) {
+	t.Helper()
+	top, folder := clone.New(t), t.TempDir()
+	require.NoError(t, release.Packaging{Root: top, To: folder}.Run(t.Context(), t.Output()))
+	older = versionIn(t, folder)
+	clone.NewVersion(t, top)
+	require.NoError(t, release.Packaging{Root: top, To: folder}.Run(t.Context(), t.Output()))
+	return folder, older, "9" + older
 }
 
 // versionIn returns the version of the only archive in a folder.

@@ -37,9 +37,9 @@ const (
 type table map[string]map[string]output.State
 
 // Who can reach whom, for all pairs that the policy is about: with named clients and the
-// default egress, then with any client, opened destinations and a URL in env. A sibling is another pod of the
-// release, such as that of a schedule. Control: without the policy everyone reaches
-// everyone.
+// default egress, then with any client, opened destinations and a URL in env. A sibling
+// is another pod of the release, such as that of a schedule. Control: without the policy
+// everyone reaches everyone.
 func TestPolicyTruthTable(t *testing.T) {
 	t.Parallel()
 	image, err := repo.AgentImage()

@@ -57,9 +57,9 @@ var patientRelease = chart.Values{
 	"envFrom":      chart.List{chart.Map{"configMapRef": chart.Map{"name": "longer"}}},
 }
 
-// replaceUnderLoad replaces all pods of a release while clients ask it for runs of 10 s,
-// times in a row, until after the last pod is replaced. It fails unless every run is done,
-// and every control interrupted.
+// replaceUnderLoad replaces all pods of a release while two clients ask it for runs of
+// 10 s: as many each as times says, which must last until the last pod is replaced. It
+// fails unless every run is done, and every control interrupted.
 func replaceUnderLoad(t *testing.T, n *cluster.Namespace, times int, replace func(), controls ...prober.Run) {
 	t.Helper()
 	const tokens = 10 * cluster.TokensPerSecond

@@ -100,25 +100,24 @@ type Status struct {
 	Conditions             []metav1.Condition
 	History                []struct {
 		Version int // revision of the Helm release
-		Status  string
 	}
 }
 
 // AwaitReady waits until the current values are deployed, and returns the revision.
 func (r Release) AwaitReady(t *testing.T) int {
 	t.Helper()
-	return r.await(t, "Ready", func(s Status) error { return s.is("Ready", metav1.ConditionTrue) }).History[0].Version
+	return r.await(t, "Ready", func(s Status) error { return s.is("Ready") }).History[0].Version
 }
 
 // AwaitRollback waits until the upgrade to the current values has been rolled back.
 func (r Release) AwaitRollback(t *testing.T) {
 	t.Helper()
-	r.await(t, "the rollback", func(s Status) error { return s.is("Remediated", metav1.ConditionTrue) })
+	r.await(t, "the rollback", func(s Status) error { return s.is("Remediated") })
 }
 
-func (s Status) is(condition string, want metav1.ConditionStatus) error {
+func (s Status) is(condition string) error {
 	for _, c := range s.Conditions {
-		if c.Type == condition && c.Status == want {
+		if c.Type == condition && c.Status == metav1.ConditionTrue {
 			return nil
 		}
 	}
