@@ -1,7 +1,7 @@
 # `make up` and `make test` do the main work. Make passes variables on the command line
 # to the scripts as environment variables.
 .DEFAULT_GOAL := help
-.PHONY: help up down uninstall test test-quick test-offline test-live fuzz mutate bench lint validate package image publish notes adopt generate tools flux test-down clean
+.PHONY: help up down uninstall test test-quick test-offline test-live test-servers test-up fuzz mutate bench lint validate conform package image publish notes adopt generate tools flux test-down clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -29,6 +29,12 @@ test-offline: tools ## Run the tests that need no cluster
 test-live: ## Run the tests that need a cluster [HELM=helm4: with Helm 4]
 	@scripts/test.sh live
 
+test-servers: ## Run the live tests of all third-party servers (takes half an hour); `make test` runs those of two
+	@scripts/test.sh servers
+
+test-up: ## Test make up with a registry mirror, and with only the commands that macOS has (takes minutes)
+	@scripts/test.sh up
+
 test-down: ## Remove the cluster of `make test`
 	@CLUSTER=ai-agent-test scripts/down.sh
 
@@ -36,16 +42,19 @@ fuzz: tools ## Fuzz the chart with random values [FUZZTIME=1m]
 	@scripts/fuzz.sh
 
 mutate: tools ## Inject defects into the chart and check that a test fails for each [ONLY="part of a description"]
-	@PATH="$(CURDIR)/bin:$$PATH" go run ./test/mutate $(ONLY)
+	@bash -c 'source scripts/lib.sh && exec go run ./test/mutate $(ONLY)'
 
 bench: tools ## Measure how long a render takes, with the helm command and in process
-	@go test ./test/internal/chart -run XXX -bench . -benchtime 3s
+	@bash -c 'source scripts/lib.sh && exec go test ./test/internal/chart -run XXX -bench . -benchtime 3s'
 
 lint: tools ## Check formatting, Go, shell scripts and charts
 	@scripts/lint.sh
 
 validate: ## Report problems in your values: VALUES="base.yaml my.yaml" [CHART=ai-agent package, or folder of your chart that depends on it] [PLATFORM=gke|eks|aks|karpenter|bare] [OUTPUT=json|junit|sarif]
 	@scripts/validate.sh
+
+conform: ## Judge in a minute, without a cluster, whether an agent can be replaced without interrupting a run: IMAGE=name, COMMAND="server --port $$PORT" or URL=http://HOST [VALUES="preset.yaml my.yaml"] [PROTOCOL=sse|openai-chat|…] [OUTPUT=json|junit|sarif] [ARGS="further options, see bin/conform --help"]
+	@scripts/conform.sh
 
 package: ## Package the chart of this commit into dist/ [KEYRING=file KEY=name: sign it] [URL=base URL of the chart repository] [VERSION=0.3.0: fail unless the chart has this version]
 	@scripts/release.sh package

@@ -19,8 +19,8 @@ take_kubectl() { # copied from a node, or else built in the version of ci/node
 		docker cp --quiet "$1:/usr/bin/kubectl" "$bin/kubectl.new"
 	else
 		docker inspect "$1" >/dev/null
-		CGO_ENABLED=0 go build -C "$root/ci/node" -trimpath -buildvcs=false -o "$bin/kubectl.new" \
-			-ldflags "-s -w -X k8s.io/component-base/version.gitVersion=$(node_version k8s.io/kubernetes)" k8s.io/kubernetes/cmd/kubectl
+		(cd "$root/ci/node" && go_build -o "$bin/kubectl.new" \
+			-ldflags "-s -w -X k8s.io/component-base/version.gitVersion=$(node_version k8s.io/kubernetes)" k8s.io/kubernetes/cmd/kubectl)
 	fi
 	mv "$bin/kubectl.new" "$bin/kubectl" # atomic: another process may be using it
 }
@@ -37,9 +37,26 @@ await_nodes() { # SECONDS: kind's nodes restart with the engine, which takes a w
 
 recipe_of_cluster() { kubectl --request-timeout 10s get node "$control_plane" -o 'jsonpath={.metadata.labels.ai-agent/recipe}' 2>/dev/null || true; }
 
+# why_not prints what kubeadm, the kubelet and the control plane said last. Without it, the
+# end of kind's output is a stack trace.
+why_not() {
+	echo "kubeadm:"
+	grep -E '^(error|ERROR|\[ERROR|W[0-9]{4})|failed|timed out|not healthy' "$log" | tail -n 6 | cut -c -300
+	echo "kubelet on $control_plane:"
+	docker exec "$control_plane" journalctl --unit kubelet --no-pager --output cat | grep -E '^[EF]' | tail -n 4 | cut -c -300
+	echo "control plane:"
+	docker exec "$control_plane" bash -c 'tail -q -n 1 /var/log/pods/kube-system_*/*/*.log' | tail -n 5 | cut -c -300
+}
+
 create() {
 	touch "$creating"
-	kind create cluster --name "$CLUSTER" --image "$image" --config "$config" --wait 180s
+	local log=$cache/logs/kind-$CLUSTER.log
+	mkdir -p "${log%/*}"
+	# With --retain, the nodes of a failed attempt can be examined; the next call deletes them.
+	kind create cluster --name "$CLUSTER" --image "$image" --config "$config" --wait 180s --retain 2>&1 | tee "$log" || {
+		why_not || true
+		die "kind could not create cluster $CLUSTER" "See above, and $log."
+	}
 	take_kubectl "$control_plane"
 	await_nodes 120 || {
 		kubectl get nodes,pods --all-namespaces

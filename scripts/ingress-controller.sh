@@ -9,10 +9,10 @@ module() { # MODULE FIELD prints a field of a module that ci/traefik pins
 }
 image=ai-agent-traefik:$(module github.com/traefik/traefik/v3 Version)
 
-if ! docker image inspect "$image" >/dev/null 2>&1; then
+if ! present "$image"; then
 	context=$cache/traefik
 	mkdir -p "$context"
-	CGO_ENABLED=0 go build -C "$recipe" -trimpath -buildvcs=false -v -ldflags '-s -w' -o "$context/" github.com/traefik/traefik/v3/cmd/traefik
+	(cd "$recipe" && go_build -ldflags '-s -w' -o "$context/" github.com/traefik/traefik/v3/cmd/traefik)
 	docker build --quiet --tag "$image" --file "$recipe/Dockerfile" "$context"
 	rm -r "$context"
 fi

@@ -6,6 +6,11 @@ cache=$root/.cache
 bin=$root/bin
 export PATH=$bin:$PATH DOCKER_BUILDKIT=0
 export CLUSTER=${CLUSTER:-ai-agent}
+# The same flags for every build, so that each uses what the others have compiled.
+# Debuggers need DWARF, stack traces do not: without it, compiling takes a sixth less CPU.
+export CGO_ENABLED=0
+flags="-trimpath -buildvcs=false -gcflags=all=-dwarf=false"
+[[ ${GOFLAGS:-} == *"$flags" ]] || export GOFLAGS="${GOFLAGS:+$GOFLAGS }$flags"
 # shellcheck source=../ci/versions.env
 source "$root/ci/versions.env"
 
@@ -67,6 +72,10 @@ announce() {
 		"  - ${1//$'\n'/$'\n'  - }"
 }
 
+# go_build is go build with fewer garbage collections in the compiler: another sixth less
+# CPU, for twice the memory. -v shows progress in the log.
+go_build() { GOGC=400 go build -v "$@"; }
+
 # node_version MODULE prints the version that ci/node/go.mod pins.
 node_version() { (cd "$root/ci/node" && go list -m -f '{{.Version}}' "$1"); }
 
@@ -96,6 +105,9 @@ agent_image() {
 	version=$(sed -n 's/^appVersion: *//p' "$root/charts/ai-agent/Chart.yaml")
 	echo "ai-agent:${version//\"/}"
 }
+
+# present IMAGE succeeds if Docker has the image.
+present() { docker image inspect "$1" >/dev/null 2>&1; }
 
 # load_image NAME loads an image from Docker into each node that lacks it. kind could
 # check this itself, but needs crictl for that, which a node image built here lacks.

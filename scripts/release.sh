@@ -5,7 +5,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 cd "$root"
 need() { [ -x "$bin/$1" ] || step "tools" "The Go modules must be reachable." "$root/scripts/tools.sh" test >&2; }
-go build -buildvcs=false -o "$bin/release" ./test/release
+go build -o "$bin/release" ./test/release
 case ${1:-} in
 package)
 	[ -z "${KEY:-}" ] || [ -n "${KEYRING:-}" ] || die "KEY is set, but KEYRING is not" "Set it to a file with the secret key (gpg --export-secret-keys)."

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Runs tests and prints a summary: "all" of them, those that need no cluster ("offline"),
-# those that need one ("live"), or the offline and the headline live tests ("quick"). The
-# live tests have their own cluster and kubeconfig, so a user's cluster ai-agent stays
-# untouched.
+# those that need one ("live"), the offline and the headline live tests ("quick"), those of
+# all third-party servers ("servers"), or those of `make up` ("up"). The live tests have
+# their own cluster and kubeconfig, so a user's cluster ai-agent stays untouched.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -50,20 +50,31 @@ proxies() ( # a subshell, because step replaces the EXIT trap
 offline() { # separate from the live tests, whose cluster would compete with compilers for CPU
 	part "proxies" proxies
 	local list packages
-	list=$(go list ./... | grep -v -e /test/live -e /test/proxy)
+	list=$(go list ./... | grep -v -e /test/live -e /test/proxy -e /test/up)
 	mapfile -t packages <<<"$list"
-	# First, because it waits for timeouts and needs no CPU, so the others run meanwhile.
-	go_tests "offline tests" ./test/proxy "${packages[@]}"
+	# ./test/proxy first, because it waits for timeouts and needs no CPU, so the others run
+	# meanwhile. 30 minutes, because without a cache test/internal/release compiles the agent
+	# for two platforms.
+	go_tests "offline tests" -timeout 30m ./test/proxy "${packages[@]}"
 }
 
 # Live tests mostly wait for Kubernetes, so more of them run at once than there are
 # cores. The linker flags omit debug information, which makes linking faster.
 live() { KUBE_CONTEXT=kind-$CLUSTER go_tests "live tests" -parallel 6 -timeout 60m -ldflags='-s -w' "$@" ./test/live; }
 
+servers() {
+	part "servers from npm" "$root/scripts/servers-image.sh" npm
+	export SERVERS=all
+	live -run 'TestServers|TestConformBeforeAndAfterThePreset'
+}
+
+up() { go_tests "make up tests" -timeout 40m ./test/up; }
+
 case ${1:-all} in
 all)
 	part "environment" environment
 	offline
+	up
 	live
 	;;
 offline)
@@ -80,5 +91,14 @@ quick)
 	offline
 	live -run 'TestDefaults|TestNoRunIsInterrupted|TestHelmTest'
 	;;
-*) die "unknown argument '$1'" "Use all, offline, live or quick." ;;
+servers)
+	part "environment" environment
+	servers
+	;;
+up)
+	part "environment" environment
+	export MAKE_UP=yes
+	up
+	;;
+*) die "unknown argument '$1'" "Use all, offline, live, quick, servers or up." ;;
 esac

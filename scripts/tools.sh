@@ -10,7 +10,7 @@ cd "$root"
 modules() { # MODULE... builds the tools of modules in ci/
 	local module
 	for module in "$@"; do
-		(cd "ci/$module" && CGO_ENABLED=0 go build -trimpath -buildvcs=false -v -ldflags '-s -w' -o "$bin/" tool)
+		(cd "ci/$module" && go_build -ldflags '-s -w' -o "$bin/" tool)
 	done
 }
 if [ "${1:-}" = flux ]; then
@@ -22,17 +22,14 @@ minor=$(node_version k8s.io/kubernetes | cut -d. -f2)
 capabilities=helm.sh/helm/v3/pkg/chartutil lint=helm.sh/helm/v3/pkg/lint/rules
 tools=(helm.sh/helm/v3/cmd/helm sigs.k8s.io/kind)
 [ "${1:-}" != test ] || read -ra tools <<<"$(go list tool | grep -v helm.sh/helm/v4 | paste -sd' ' -)"
-# No -trimpath, so that the tests reuse the compiled packages. Without the -X flags, helm
-# assumes Kubernetes v1.20 and refuses the chart's kubeVersion.
-go build -buildvcs=false -v -o bin/ -ldflags "-s -w -X helm.sh/helm/v3/internal/version.version=$helm \
+# Without the -X flags, helm assumes Kubernetes v1.20 and refuses the chart's kubeVersion.
+go_build -o bin/ -ldflags "-s -w -X helm.sh/helm/v3/internal/version.version=$helm \
 	-X $capabilities.k8sVersionMajor=1 -X $capabilities.k8sVersionMinor=$minor \
 	-X $lint.k8sVersionMajor=1 -X $lint.k8sVersionMinor=$minor" "${tools[@]}"
 if [ "${1:-}" = test ]; then
-	go build -buildvcs=false -v -ldflags '-s -w' -o bin/helm4 helm.sh/helm/v4/cmd/helm
+	go_build -ldflags '-s -w' -o bin/helm4 helm.sh/helm/v4/cmd/helm
 	modules kube-score cosign registry syft actionlint chart-testing
-	# With the flags of node-image.sh, whose cached packages it then uses.
-	(cd ci/kube-validate && CGO_ENABLED=0 go build -trimpath -buildvcs=false -v -o "$bin/" \
-		-ldflags "-s -w -X main.version=$(node_version k8s.io/kubernetes)" .)
-	go build -buildvcs=false -v -o bin/validate ./test/validate # now, so that no live test has to compile it
+	(cd ci/kube-validate && go_build -o "$bin/" -ldflags "-s -w -X main.version=$(node_version k8s.io/kubernetes)" .)
+	go_build -o bin/validate ./test/validate # now, so that no live test has to compile it
 fi
 echo "helm and kind are in bin/"

@@ -29,10 +29,12 @@ const (
 // roots are the definitions to which values.yaml refers by the last part of the name.
 var roots = []string{
 	core + "Affinity", core + "Container", core + "ContainerResizePolicy", core + "EnvFromSource", core + "EnvVar",
-	core + "Lifecycle", core + "PodSecurityContext", core + "PodSpec", core + "Probe", core + "ResourceRequirements",
+	core + "Lifecycle", core + "PersistentVolumeClaimSpec", core + "PodSecurityContext", core + "PodSpec", core + "Probe",
+	core + "ResourceRequirements",
 	core + "SecurityContext", core + "Toleration", core + "TopologySpreadConstraint", core + "Volume", core + "VolumeMount",
 	"io.k8s.api.apps.v1.DeploymentStrategy", scaling + "HPAScalingRules", scaling + "MetricSpec",
 	network + "NetworkPolicyEgressRule", network + "NetworkPolicyIngressRule", network + "NetworkPolicyPeer",
+	api + "rbac.v1.PolicyRule",
 }
 
 // notInPodSpec are the fields of a pod that podSpec must not set: those that
@@ -54,8 +56,9 @@ const (
 
 // kinds are the definitions of the objects that the chart creates.
 var kinds = []string{
-	core + "ConfigMap", core + "Pod", core + "Secret", core + "Service", core + "ServiceAccount",
-	api + "apps.v1.Deployment", api + "batch.v1.CronJob", api + "policy.v1.PodDisruptionBudget",
+	core + "ConfigMap", core + "PersistentVolumeClaim", core + "Pod", core + "Secret", core + "Service", core + "ServiceAccount",
+	api + "apps.v1.Deployment", api + "apps.v1.StatefulSet", api + "batch.v1.CronJob", api + "batch.v1.Job", api + "policy.v1.PodDisruptionBudget",
+	api + "rbac.v1.Role", api + "rbac.v1.RoleBinding",
 	scaling + "HorizontalPodAutoscaler", network + "Ingress", network + "NetworkPolicy",
 }
 
@@ -128,8 +131,21 @@ func fit(taken map[string]*definition) error {
 	if pod == nil || quantity == nil || affinity == nil {
 		return errors.New("the document does not define PodSpec, Quantity and Affinity")
 	}
-	pod.Required = nil                         // the chart sets these fields; podSpec adds others
-	affinity.Type = []string{"object", "null"} // a null is the chart's default
+	pod.Required = nil                                    // the chart sets these fields; podSpec adds others
+	affinity.Type = []string{"object", "null"}            // a null is the chart's default
+	if metadata := taken["ObjectMeta"]; metadata != nil { // what only the API server sets
+		for _, field := range []string{"creationTimestamp", "deletionGracePeriodSeconds", "deletionTimestamp", "managedFields"} {
+			delete(metadata.Properties, field)
+		}
+		for _, unused := range []string{"FieldsV1", "ManagedFieldsEntry", "Time"} {
+			delete(taken, unused)
+		}
+	}
+	for _, name := range []string{"PersistentVolumeClaimSpec", "Probe", "ExecAction", "GRPCAction", "HTTPGetAction", "TCPSocketAction"} {
+		if removable := taken[name]; removable != nil && removable.Type == "object" {
+			removable.Type = []string{"object", "null"} // a null removes that of an earlier file
+		}
+	}
 	taken["AgentResources"] = removable(taken["ResourceRequirements"], quantity)
 	for _, field := range notInPodSpec {
 		if pod.Properties[field] == nil {

@@ -64,6 +64,7 @@ func (c client) post(ctx context.Context, req runRequest) (*http.Response, error
 	if err != nil {
 		return nil, err
 	}
+	post.Header.Set("Content-Type", "application/json")
 	post.Host = c.host
 	return http.DefaultClient.Do(post)
 }

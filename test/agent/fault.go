@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -8,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -16,21 +18,43 @@ import (
 // nothing.
 type faults struct {
 	slowStart time.Duration
-	http      bool
-	hang      atomic.Bool
-	notReady  atomic.Bool
+	// drainLimit ends the agent so long after SIGTERM, if it is not 0.
+	drainLimit time.Duration
+	http       bool
+	hang       atomic.Bool
+	notReady   atomic.Bool
+	flaws      sync.Map
+}
+
+// flaws are the faults without a duration: each breaks one promise of the contract.
+var flaws = []string{
+	"break-run", "buffer", "drop-runs", "exit-code", "ignore-sigterm", "keep-accepting", "linger", "queue", "refuse-503", "stall-when-busy", "unready-when-busy",
+}
+
+// needs are the faults of an image that does not start as the chart's pods run it.
+var needs = map[string]func() error{
+	"need-app": func() error { return os.MkdirAll("/app/data", 0o700) },
+	"need-root": func() error {
+		if os.Getuid() != 0 {
+			return errors.New("not root")
+		}
+		return nil
+	},
+	"need-home": func() error { return os.MkdirAll(os.Getenv("HOME")+"/.agent", 0o700) },
 }
 
 // forever is the duration of a fault that does not end.
 const forever = 0
 
 // faultHelp describes --fault.
-const faultHelp = `break the agent for a test: NAME or NAME=DURATION, can be repeated.
+var faultHelp = `break the agent for a test: NAME or NAME=DURATION, can be repeated.
 hang (answer no request and ignore SIGTERM), exit (after DURATION), slow-start (listen only after DURATION), not-ready,
-burn-cpu (one core), grow-memory and fill-tmp (16 MiB per second, kept after DURATION); http accepts further faults at POST /faults?fault=NAME=DURATION`
+burn-cpu (one core), grow-memory and fill-tmp (16 MiB per second, kept after DURATION); drain-limit (end all runs DURATION after SIGTERM); http accepts further faults at POST /faults?fault=NAME=DURATION. To test conform: ` +
+	strings.Join(slices.Concat(flaws, slices.Sorted(maps.Keys(needs))), ", ")
 
 var faultKinds = map[string]func(*faults, time.Duration){
 	"http":        func(f *faults, _ time.Duration) { f.http = true },
+	"drain-limit": func(f *faults, d time.Duration) { f.drainLimit = d },
 	"slow-start":  func(f *faults, d time.Duration) { f.slowStart = d },
 	"hang":        func(f *faults, d time.Duration) { set(&f.hang, d) },
 	"not-ready":   func(f *faults, d time.Duration) { set(&f.notReady, d) },
@@ -42,10 +66,17 @@ var faultKinds = map[string]func(*faults, time.Duration){
 
 // start starts the fault that spec names.
 func (f *faults) start(spec string) error {
+	if need, known := needs[spec]; known {
+		return need()
+	}
+	if slices.Contains(flaws, spec) {
+		f.flaws.Store(spec, true)
+		return nil
+	}
 	name, length, timed := strings.Cut(spec, "=")
 	inject, known := faultKinds[name]
 	if !known {
-		return fmt.Errorf("unknown fault %q: use one of %s", name, strings.Join(slices.Sorted(maps.Keys(faultKinds)), ", "))
+		return fmt.Errorf("unknown fault %q: use one of %s", name, strings.Join(slices.Concat(slices.Sorted(maps.Keys(faultKinds)), flaws, slices.Sorted(maps.Keys(needs))), ", "))
 	}
 	var duration time.Duration
 	if timed {
@@ -68,10 +99,17 @@ func (f *faults) handler(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// stall leaves each request unanswered until its client gives up while the agent hangs.
-func (f *faults) stall(next http.Handler) http.Handler {
+// has reports whether a flaw was started.
+func (f *faults) has(flaw string) bool {
+	_, found := f.flaws.Load(flaw)
+	return found
+}
+
+// stall leaves each request unanswered until its client gives up while the agent hangs,
+// or is busy and stalls then.
+func (f *faults) stall(next http.Handler, busy func() bool) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if f.hang.Load() {
+		if f.hang.Load() || f.has("stall-when-busy") && r.Method == http.MethodGet && busy() {
 			<-r.Context().Done()
 			return
 		}
@@ -79,11 +117,33 @@ func (f *faults) stall(next http.Handler) http.Handler {
 	})
 }
 
-// holdOn delays the shutdown of an agent that hangs: SIGTERM does not end the fault.
-func (f *faults) holdOn() {
-	for f.hang.Load() {
+// atSigterm breaks the shutdown.
+func (f *faults) atSigterm() {
+	if f.has("drop-runs") {
+		os.Exit(0)
+	}
+	if f.drainLimit > 0 {
+		time.AfterFunc(f.drainLimit, func() { os.Exit(0) })
+	}
+}
+
+// holdOn delays the shutdown of an agent that hangs, ignores SIGTERM, or accepts requests
+// as long as it has runs: SIGTERM does not end the fault.
+func (f *faults) holdOn(busy func() bool) {
+	for f.hang.Load() || f.has("ignore-sigterm") || f.has("keep-accepting") && busy() {
 		time.Sleep(100 * time.Millisecond)
 	}
+}
+
+// atEnd breaks the end of the process.
+func (f *faults) atEnd(err error) error {
+	if f.has("linger") {
+		select {}
+	}
+	if err == nil && f.has("exit-code") {
+		return &exitError{code: 3}
+	}
+	return err
 }
 
 func set(flag *atomic.Bool, d time.Duration) {

@@ -35,14 +35,14 @@ func main() {
 			return setLogLevel(env("LOG_LEVEL", "INFO"))
 		},
 	}
-	root.AddCommand(serveCommand(), runCommand(), askCommand(), checkCommand(), llmCommand())
+	root.AddCommand(serveCommand(), runCommand(), askCommand(), checkCommand(), conformCommand(), llmCommand())
 	if err := root.ExecuteContext(ctx); err != nil {
-		os.Exit(report(err))
+		os.Exit(explain(err))
 	}
 }
 
-// report prints the error and returns the exit code for it.
-func report(err error) int {
+// explain prints the error and returns the exit code for it.
+func explain(err error) int {
 	if err.Error() != "" {
 		fmt.Fprintln(os.Stderr, "agent:", err)
 	}
@@ -109,7 +109,7 @@ func serveCommand() *cobra.Command {
 				slots: make(chan struct{}, maxRuns), metrics: newMetrics(model.maxRun),
 			}
 			model.observe = agent.metrics.observe
-			return agent.serve(cmd.Context(), listener, metrics, drainDelay)
+			return broken.atEnd(agent.serve(cmd.Context(), listener, metrics, drainDelay))
 		},
 	}
 	cmd.Flags().StringVar(&addr, "addr", ":8000", "address of the API")

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -99,7 +100,7 @@ func (s *server) limitRun(w http.ResponseWriter) {
 
 func (s *server) ready(w http.ResponseWriter, r *http.Request) {
 	states, ok := s.dependencies.check(r.Context())
-	if s.faults.notReady.Load() {
+	if s.faults.notReady.Load() || s.faults.has("unready-when-busy") && s.busy() {
 		states["fault"], ok = "not-ready", false
 	}
 	status := http.StatusOK
@@ -108,6 +109,8 @@ func (s *server) ready(w http.ResponseWriter, r *http.Request) {
 	}
 	_ = writeJSON(w, status, states)
 }
+
+func (s *server) busy() bool { return len(s.slots) > 0 }
 
 type runRequest struct {
 	Task string `json:"task"`
@@ -145,15 +148,11 @@ func (s *server) run(w http.ResponseWriter, r *http.Request) {
 		writeError(w, http.StatusBadRequest, "task must not be empty, max_tokens must not be negative")
 		return
 	}
-	select {
-	case s.slots <- struct{}{}:
-		defer func() { <-s.slots }()
-	default:
-		s.metrics.runs.WithLabelValues(refused).Inc()
-		w.Header().Set("Retry-After", "5")
-		writeError(w, http.StatusTooManyRequests, "all slots for runs are busy: try again in 5 s")
+	if !s.takeSlot() {
+		s.refuse(w)
 		return
 	}
+	defer func() { <-s.slots }()
 
 	id, start := uuid.NewString(), time.Now()
 	log := slog.With("run", id)
@@ -169,6 +168,31 @@ func (s *server) run(w http.ResponseWriter, r *http.Request) {
 	outcome := outcomeOf(r, err)
 	s.metrics.ended(outcome, s.model.name, time.Since(start), err)
 	log.Info("run ended", "outcome", outcome, "seconds", time.Since(start).Seconds(), "error", err)
+}
+
+// takeSlot reports whether a slot for a run was free.
+func (s *server) takeSlot() bool {
+	if s.faults.has("queue") {
+		s.slots <- struct{}{}
+		return true
+	}
+	select {
+	case s.slots <- struct{}{}:
+		return true
+	default:
+		return false
+	}
+}
+
+// refuse answers a run for which there is no slot.
+func (s *server) refuse(w http.ResponseWriter) {
+	s.metrics.runs.WithLabelValues(refused).Inc()
+	status := http.StatusTooManyRequests
+	if s.faults.has("refuse-503") {
+		status = http.StatusServiceUnavailable
+	}
+	w.Header().Set("Retry-After", "5")
+	writeError(w, status, "all slots for runs are busy: try again in 5 s")
 }
 
 func outcomeOf(r *http.Request, err error) string {
@@ -201,9 +225,15 @@ func (s *server) respondStreaming(w http.ResponseWriter, r *http.Request, id str
 	w.Header().Set("Cache-Control", "no-cache")
 	w.Header().Set("X-Accel-Buffering", "no") // nginx buffers other answers
 	out := http.NewResponseController(w)
+	var late bytes.Buffer
+	defer func() { _, _ = late.WriteTo(w) }()
 	event := func(name string, data any) error {
 		body, err := json.Marshal(data)
 		if err != nil {
+			return err
+		}
+		if s.faults.has("buffer") {
+			_, err := fmt.Fprintf(&late, "event: %s\ndata: %s\n\n", name, body)
 			return err
 		}
 		if _, err := fmt.Fprintf(w, "event: %s\ndata: %s\n\n", name, body); err != nil {
@@ -246,6 +276,9 @@ func (s *server) respondStreaming(w http.ResponseWriter, r *http.Request, id str
 			if err != nil {
 				return errors.Join(err, event("error", map[string]string{"run": id, "error": err.Error()}))
 			}
+			if s.faults.has("break-run") {
+				return nil
+			}
 			return event("done", map[string]string{"run": id})
 		}
 	}
@@ -267,11 +300,12 @@ func (s *server) serve(ctx context.Context, listener, metrics net.Listener, drai
 		deadline = time.Now().Add(s.model.maxRun + lastScrape)
 		slog.Info("draining", "runs", len(s.slots), "delay", drainDelay.String())
 		s.draining.Store(true)
+		s.faults.atSigterm()
 		time.Sleep(drainDelay)
-		s.faults.holdOn()
+		s.faults.holdOn(s.busy)
 	}
 	api := s.api()
-	handler := s.faults.stall(s.limit(s.closeWhenDraining(api)))
+	handler := s.faults.stall(s.limit(s.closeWhenDraining(api)), s.busy)
 	if metrics == nil {
 		api.Handle("GET /metrics", s.metrics)
 		return serveUntil(ctx, listener, handler, drain)
@@ -279,7 +313,7 @@ func (s *server) serve(ctx context.Context, listener, metrics net.Listener, drai
 	observed, stop := context.WithCancel(context.WithoutCancel(ctx))
 	stopped := make(chan error, 1)
 	go func() {
-		stopped <- serveUntil(observed, metrics, s.faults.stall(s.limit(s.observability())), func() {})
+		stopped <- serveUntil(observed, metrics, s.faults.stall(s.limit(s.observability()), func() bool { return false }), func() {})
 	}()
 	err := serveUntil(ctx, listener, handler, drain)
 	s.metrics.awaitScrape(deadline)

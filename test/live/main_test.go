@@ -112,10 +112,16 @@ func broken(t *testing.T, template, from, to string) string {
 	t.Helper()
 	folder := filepath.Join(t.TempDir(), "ai-agent")
 	require.NoError(t, os.CopyFS(folder, os.DirFS(chart.Dir())))
+	replaceIn(t, folder, template, from, to)
+	return folder
+}
+
+// replaceIn replaces text that a template of a chart in a folder has.
+func replaceIn(t *testing.T, folder, template, from, to string) {
+	t.Helper()
 	file := filepath.Join(folder, "templates", template)
 	text, err := os.ReadFile(file)
 	require.NoError(t, err)
 	require.Contains(t, string(text), from)
 	require.NoError(t, os.WriteFile(file, []byte(strings.Replace(string(text), from, to, 1)), 0o600))
-	return folder
 }

@@ -91,7 +91,7 @@ func may(n *cluster.Namespace, want bool, verb, group, resource string) cluster.
 }
 
 // The documented Role suffices to install, upgrade, roll back, test and uninstall a
-// release that has a schedule and an Ingress, with Helm 3 and 4. Control: with one right
+// release that has a schedule, a job, rights and an Ingress, with Helm 3 and 4. Control: with one right
 // less, the upgrade fails.
 func TestInstallRoleSuffices(t *testing.T) {
 	t.Parallel()
@@ -104,7 +104,8 @@ func TestInstallRoleSuffices(t *testing.T) {
 			values := profile.Small().And(chart.Values{
 				"schedules.a": schedule("@yearly", nil), "ingress.hosts": chart.List{chart.Map{"host": "agent.example.com"}},
 				"secret.stringData.OPENAI_API_KEY": "a",
-			})
+				"rbac.rules":                       chart.List{chart.Map{"apiGroups": chart.List{""}, "resources": chart.List{"configmaps"}, "verbs": chart.List{"get"}}},
+			}).And(migration("OPENAI_BASE_URL"))
 			n.InstallNoWait(t, "ai-agent", values, append(as, "--wait", "--timeout=3m")...)
 			upgrade := func(as []string) (string, error) {
 				return n.TryUpgrade(t, "ai-agent", chart.Values{"config.LOG_LEVEL": "DEBUG"}, append(as, "--reuse-values", "--wait", "--timeout=3m")...)

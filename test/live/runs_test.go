@@ -62,8 +62,11 @@ var overBudget = chart.Values{"agent.maxRunSeconds": 1}
 // patient returns a copy of the chart whose agents do not end longer runs themselves.
 func patient(t *testing.T) string {
 	t.Helper()
-	return broken(t, "_config.tpl", "{{ int64 .Values.agent.maxRunSeconds | quote }}", `"900"`)
+	return broken(t, "_config.tpl", budget, `"900"`)
 }
+
+// budget is the chart's value of MAX_RUN_SECONDS.
+const budget = "{{ int64 .Values.agent.maxRunSeconds | quote }}"
 
 // Control: all runs that take longer than their budget are interrupted.
 func TestRunsOverTheBudgetAreInterrupted(t *testing.T) {
@@ -83,8 +86,13 @@ func TestRunsOverTheBudgetAreInterrupted(t *testing.T) {
 // once each run streams, and returns how the runs ended.
 func disturbedRuns(t *testing.T, n *cluster.Namespace, disturb func(*testing.T, *cluster.Namespace), values chart.Values, tokens int) []output.Run {
 	t.Helper()
+	return disturbedRunsOf(t, n, disturb, values, prober.Run{URL: serviceURL, Task: "count", MaxTokens: tokens})
+}
+
+// disturbedRunsOf is disturbedRuns with runs that another client asks for.
+func disturbedRunsOf(t *testing.T, n *cluster.Namespace, disturb func(*testing.T, *cluster.Namespace), values chart.Values, run prober.Run) []output.Run {
+	t.Helper()
 	n.Install(t, "ai-agent", values)
-	run := prober.Run{URL: serviceURL, Task: "count", MaxTokens: tokens}
 	clients := prober.Start(t, n, run, run, run, run)
 	for _, client := range clients {
 		client.AwaitTokens(t)

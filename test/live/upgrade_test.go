@@ -2,6 +2,7 @@ package live
 
 import (
 	"encoding/json"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -9,10 +10,12 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"helm.sh/helm/v3/pkg/chartutil"
 	"helm.sh/helm/v3/pkg/release"
 
 	"example.com/ai-agent/test/agent/output"
 	"example.com/ai-agent/test/internal/chart"
+	"example.com/ai-agent/test/internal/charttest"
 	"example.com/ai-agent/test/internal/cluster"
 	"example.com/ai-agent/test/internal/observe"
 	"example.com/ai-agent/test/internal/prober"
@@ -24,34 +27,51 @@ import (
 // rollback. Control: runs that take longer than their budget are interrupted by both.
 func TestUpgradeFromEachRelease(t *testing.T) {
 	t.Parallel()
-	packages, err := filepath.Glob(filepath.Join("testdata", "releases", "*.tgz"))
+	packages, err := filepath.Glob(repo.Path("test", "testdata", "releases", "*.tgz"))
 	require.NoError(t, err)
 	require.NotEmpty(t, packages)
 	image, err := repo.AgentImage() // older charts name an older one, which the cluster lacks
 	require.NoError(t, err)
 	_, tag, _ := strings.Cut(image, ":")
+	metadata, err := charttest.Own(t).Metadata()
+	require.NoError(t, err)
+	today := metadata.Name + "-" + metadata.Version
 	for _, released := range packages {
 		t.Run(filepath.Base(released), func(t *testing.T) {
 			t.Parallel()
 			n := newNamespace(t).Chart(patient(t))
-			n.Chart(released).Install(t, "ai-agent", profile.Two().And(overBudget).And(patientRelease).With("image.tag", tag))
+			n.Chart(patientCopy(t, released)).Install(t, "ai-agent", profile.Two().And(overBudget).And(patientRelease).With("image.tag", tag))
 			manifest := n.MustHelm(t, "get", "manifest", "ai-agent")
 			// A longer run must be interrupted: the pods' grace period is 30 s. The first release
 			// has no other.
 			control := prober.Run{URL: serviceURL, Task: "count", MaxTokens: longTokens}
+			replacesPods := chart.Values{"podAnnotations.upgraded": "yes"} // a new chart alone may replace none
 			replaceUnderLoad(t, n, 8, func() {
-				out, err := n.TryUpgrade(t, "ai-agent", nil, "--reset-then-reuse-values", "--wait", "--timeout=3m")
+				out, err := n.TryUpgrade(t, "ai-agent", replacesPods, "--reset-then-reuse-values", "--wait", "--timeout=3m")
 				require.NoError(t, err, out)
 			}, control)
-			assert.NotEqual(t, manifest, n.MustHelm(t, "get", "manifest", "ai-agent"))
+			assert.Contains(t, n.MustHelm(t, "get", "manifest", "ai-agent"), "helm.sh/chart: "+today)
 			replaceUnderLoad(t, n, 8, func() { n.MustHelm(t, "rollback", "ai-agent", "1", "--wait", "--timeout=3m") }, control)
 			assert.Equal(t, manifest, n.MustHelm(t, "get", "manifest", "ai-agent"))
 		})
 	}
 }
 
-// patientRelease is what patient does, for a released chart: there, envFrom overrides the
-// budget.
+// patientCopy returns a copy of a released chart. From 0.3.0 on, where envFrom cannot
+// override the budget, its agents do not end longer runs themselves.
+func patientCopy(t *testing.T, released string) string {
+	t.Helper()
+	folder := t.TempDir()
+	require.NoError(t, chartutil.ExpandFile(folder, released))
+	folder = filepath.Join(folder, "ai-agent")
+	text, _ := os.ReadFile(filepath.Join(folder, "templates", "_config.tpl")) // older charts have none
+	if strings.Contains(string(text), budget) {
+		replaceIn(t, folder, "_config.tpl", budget, `"900"`)
+	}
+	return folder
+}
+
+// patientRelease has the same effect on older charts: there, envFrom overrides the budget.
 var patientRelease = chart.Values{
 	"extraObjects": chart.List{chart.Map{"apiVersion": "v1", "data": chart.Map{"MAX_RUN_SECONDS": "900"}, "kind": "ConfigMap", "metadata": chart.Map{"name": "longer"}}},
 	"envFrom":      chart.List{chart.Map{"configMapRef": chart.Map{"name": "longer"}}},

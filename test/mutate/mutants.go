@@ -18,6 +18,7 @@ const (
 	tests   = "templates/_tests.tpl"
 	policy  = "templates/networkpolicy.yaml"
 	cron    = "templates/cronjob.yaml"
+	jobs    = "templates/_jobs.tpl"
 	alerts  = "templates/prometheusrule.yaml"
 	values  = "values.yaml"
 	schema  = "values.schema.json"
@@ -38,14 +39,98 @@ const (
 	config     = "templates/validation/_config.tpl"
 	secrets    = "templates/validation/_secret.tpl"
 	schedules  = "templates/validation/_schedules.tpl"
+	jobRules   = "templates/validation/_jobs.tpl"
 	monitoring = "templates/validation/_monitoring.tpl"
 	plainText  = "templates/validation/_credentials.tpl"
+	servers    = "templates/validation/_servers.tpl"
+
+	volumes     = "templates/_volumes.tpl"
+	volumeRules = "templates/validation/_volumes.tpl"
 )
 
 var groups = []group{
+	// The servers that run an agent.
+	{"TestRunBudget|TestPresets|TestDrain|TestTestPods|TestConfig|TestNullRemoves|TestSingleton|TestAgentWithoutAPort|Worker|TestRulesReport|TestRulesAccept", []mutant{
+		{"a time to drain under the run", budget, "add .Values.agent.maxRunSeconds (div", "sub .Values.agent.maxRunSeconds (div"},
+		{"a port that the server does not know", "templates/_config.tpl", "PORT: {{", "HTTP_PORT: {{"},
+		{"a PORT of the user's overridden", "templates/_config.tpl", `hasKey $own "PORT"`, `hasKey $own "HTTP_PORT"`},
+		{"a budget that config does not get", "templates/_config.tpl", `printf "$(%s)" $name`, `printf "$[%s]" $name`},
+		{"the sample's configuration for everybody", "templates/_config.tpl", ".Values.sample.enabled | ternary .Values.sample.config dict", ".Values.sample.config"},
+		{"a drain that waits for listeners", pod, "[0-9A-F]+:[0-9A-F]+ 01 ", "[0-9A-F]+:[0-9A-F]+ 0A "},
+		{"a drain without a bound", pod, `[ "$(now)" -lt "$end" ] && grep`, "grep"},
+		{"a drain before endpoint removal", pod, "sleep {{ .Values.agent.endpointDelaySeconds }}\n", "sleep 0\n"},
+		{"a test that the image lacks", tests, "(or .Values.sample.enabled $test.image)", "true"},
+		{"a short time to drain accepted", servers, "lt (float64 .seconds) (float64 $run)", "lt (float64 .seconds) 1.0"},
+		{"a short default accepted", servers, "lt (int .default) $run", "lt (int .default) 0"},
+		{"a shell accepted", servers, "`\\b(exec\\s+[^\\s0-9<>&]|trap\\s)`", "`\\s`"},
+		{"npm accepted", servers, "(npm|npx|yarn|pnpm)", "(npx)"},
+		{"the lines of a script read as one", servers, `[;&|\n]+`, `[;&|]+`},
+		{"two pods of a singleton during a rollout", "templates/_replicas.tpl", `dict "type" "Recreate" | toJson`, `dict "type" "RollingUpdate" | toJson`},
+		{"an autoscaler of a singleton", "templates/_replicas.tpl", "(not .Values.singleton) }}true", "true }}true"},
+		{"a Service without a port", "templates/service.yaml", "{{- if .Values.service.enabled }}", "{{- if true }}"},
+		{"a worker that the Service selects", names, `.worker | default "server" | quote`, `"server" | quote`},
+		{"a worker with the server's hooks", "templates/_workers.tpl", `"schedules" "jobs" "lifecycle"`, `"schedules" "jobs"`},
+		{"a variable of a worker twice", jobs, "not (has .name $names)", "true"},
+		{"a policy without the servers of workers", policy, `include "ai-agent.allServerEgress" .`, `include "ai-agent.serverEgress" .`},
+		{"a worker with the server's command", "templates/_workers.tpl", "command: []\n", ""},
+		{"a worker with the server's probes", "templates/_workers.tpl", "livenessProbe: null\n", ""},
+		{"a worker without the server's env", jobs, "concat $all (.own", "concat list (.own"},
+		{"no rules for workers", "templates/validation/_rules.tpl", `ternary list (list "workers")`, "ternary list list"},
+		{"gunicorn's 30 s in its preset", "presets/gunicorn.yaml", "--graceful-timeout $(DRAIN_SECONDS)", "--graceful-timeout 30"},
+	}},
+	// Further servers of the network policy.
+	{"TestEgressURLs|TestRulesReport/egress-url|TestRulesAccept/egress-url", []mutant{
+		{"servers that the policy does not allow", network, `include "ai-agent.urlEgress" . | fromYamlArray | concat $all`, "concat $all list"},
+		{"a variable that is not resolved", "templates/_egress.tpl", `include "ai-agent.expanded" (dict "value" $url "known" $known)`, "$url"},
+		{"an unreadable URL accepted", "templates/validation/_egress.tpl", `(eq .state "unreadable")`, "false"},
+	}},
+	// Code of a model.
+	{"TestSandbox", []mutant{
+		{"a sandbox with the kernel of the node", "presets/sandbox.yaml", "runtimeClassName: gvisor", ""},
+		{"a sandbox that resolves names", "presets/sandbox.yaml", "dns: [], ", ""},
+		{"a sandbox that reaches the internet", "presets/sandbox.yaml", "https: false", "https: true"},
+	}},
+	// Several agents.
+	{"TestRulesReport/calls|TestCalls", []mutant{
+		{"a caller with a smaller budget accepted", "templates/validation/_calls.tpl", "lt (int .caller.seconds)", "gt (int .caller.seconds)"},
+		{"only callers that are rendered last", "templates/validation/_calls.tpl", ` (dict "caller" $other "callee" $own) }}`, " }}"},
+	}},
+	// Ports and sessions.
+	{"TestFurtherPorts|TestDrainCounts|TestHealthCheckOf|TestRulesReport/(port-|service-port|sessions)|TestRulesAccept/(port-|service-port|sessions)", []mutant{
+		{"a drain that waits for one port", pod, "without (uniq $ports) 0 | toYaml", "list (first $ports) | toYaml"},
+		{"a further port that the container lacks", pod, "range .Values.ports }}\n- {{", "range list }}\n- {{"},
+		{"no further ports of the Service", "templates/service.yaml", `with get .Values.service "ports"`, `with get .Values.service "port_"`},
+		{"a port twice accepted", "templates/validation/_ports.tpl", "(has $number $numbers)", "false"},
+		{"sessions on several pods accepted", "templates/validation/_ports.tpl", `(eq .Values.agent.sessions "InProcess")`, "false"},
+		{"sessions during a rollout accepted", "templates/validation/_ports.tpl", `"maxSurge" "1"`, `"surge" "0"`},
+	}},
+	// Rights in the cluster.
+	{"TestRights|TestRulesReport/(rbac|kubernetes-api)|TestRulesAccept/(rbac|kubernetes-api)", []mutant{
+		{"rights without a token", "templates/_rbac.tpl", "or .Values.serviceAccount.automount (not (empty .Values.rbac.rules))", "or .Values.serviceAccount.automount false"},
+		{"a token for everybody", "templates/_rbac.tpl", "(not (empty .Values.rbac.rules))", "true"},
+		{"rights without the API server", "templates/_rbac.tpl", "if .Values.rbac.rules", "if false"},
+		{"cloud credentials with the API server", "templates/_rbac.tpl", "127.0.0.0/8, 169.254.0.0/16", "127.0.0.0/8"},
+		{"rights of another account", "templates/rolebinding.yaml", `include "ai-agent.serviceAccountName" . | quote`, `"default"`},
+		{"secrets accepted", "templates/validation/_rbac.tpl", `- [secrets, "get|list|watch"`, `- [secrets, "none"`},
+		{"rights for every pod accepted", "templates/validation/_rbac.tpl", `(list "" "default")`, `(list "default")`},
+	}},
+	// Jobs that run as hooks.
+	{"TestJob|TestHook|TestEnvironmentOf|TestNotesTell|TestRulesReport/job|TestRulesAccept/job", []mutant{
+		{"a job that is no hook", jobs, "helm.sh/hook: {{ .events }}", "helm.sh/hooks: {{ .events }}"},
+		{"a job before its configuration", names, `"weight" -100`, `"weight" 100`},
+		{"a job with the configuration of the release before", jobs, `$root = set $root "hooks"`, `$root = set $root "hook"`},
+		{"objects of a hook that stay", jobs, "before-hook-creation,hook-succeeded", "before-hook-creation"},
+		{"a failed Job that stays", jobs, "ternary 86400 0", "ternary 0 0"},
+		{"a job without a policy before the first install", policy, `{{- include "ai-agent.alsoForJobs" (dict "root" $ "template" "ai-agent.networkPolicy") }}`, `{{- include "ai-agent.networkPolicy" $ }}`},
+		{"a hook's policy that stays with the agent's pods", policy, "      app.kubernetes.io/component: job\n", ""},
+		{"a policy without the servers of jobs", jobs, `$part := list "schedules" "jobs"`, `$part := list "schedules"`},
+		{"a job that the Service selects", "templates/job.yaml", `(dict "root" . "component" "job") | nindent 2`, `(dict "root" . "component" "server") | nindent 2`},
+		{"a timeout shorter than a job", budget, "| max $longest }}\n{{- end }}\n{{- $longest }}", "}}\n{{- end }}\n{{- $longest }}"},
+		{"a SealedSecret that comes too late accepted", jobRules, "$.Values.secret.sealedSecret.encryptedData (include", "$.Values.secret.existingSecret (include"},
+	}},
 	// How a run ends.
 	{"TestRunBudget|TestSpecification|TestConfig|TestPodsAreReplaced|TestIngress|TestRoute|TestRollout|TestProgress|TestLoadBalancers", []mutant{
-		{"no preStop hook", pod, "preStop:\n  sleep:\n    seconds: {{ .Values.agent.endpointDelaySeconds }}", "postStart:\n  sleep:\n    seconds: 1"},
+		{"no preStop hook", pod, "preStop:\n  {{- if .Values.drain.until }}", "postStart:\n  {{- if .Values.drain.until }}"},
 		{"the grace period of 30 s that Kubernetes has by default", pod, `terminationGracePeriodSeconds: {{ include "ai-agent.terminationGracePeriodSeconds" .root }}`, "terminationGracePeriodSeconds: 30"},
 		{"a grace period without the endpoint delay", budget, "add .Values.agent.endpointDelaySeconds .Values.agent.maxRunSeconds", "add .Values.agent.maxRunSeconds"},
 		{"no time to shut down", budget, "\n20\n", "\n0\n"},
@@ -54,19 +139,19 @@ var groups = []group{
 		{"a scale-down window that ignores the run", budget, "max 300 (int .Values.agent.maxRunSeconds) | min 3600", "300"},
 		{"a scale-down window over Kubernetes' 3600 s", budget, " | min 3600", ""},
 		{"a Job without time to start", budget, "(add .root.Values.agent.maxRunSeconds 120)", "(add .root.Values.agent.maxRunSeconds 0)"},
-		{"a Job without time for its retries", budget, "add1 (.schedule.backoffLimit | default 0)", "add1 0"},
-		{"a run budget that the agent does not know", "templates/_config.tpl", `name: MAX_RUN_SECONDS`, `name: MAX_RUN_TIME`},
+		{"a Job without time for its retries", budget, "add1 (.job.backoffLimit | default 0)", "add1 0"},
+		{"a run budget that the agent does not know", "templates/_config.tpl", `MAX_RUN_SECONDS: {{`, `MAX_RUN_TIME: {{`},
 		{"a buffered stream", ingress, `proxy-buffering: "off"`, `proxy-buffering: "on"`},
 		{"a load balancer that asks another port", "templates/backendconfig.yaml", `include "ai-agent.readyPort" .`, ".Values.containerPort"},
 		{"an HTTPRoute without timeouts", "templates/httproute.yaml", "backendRequest: {{", "# {{"},
-		{"a rollout that fails while it waits", budget, `(eq .Values.strategy.type "Recreate") (regexMatch`, `false (regexMatch`},
+		{"a rollout that fails while it waits", budget, `(eq $strategy.type "Recreate") (regexMatch`, `false (regexMatch`},
 		{"a rollout that removes a pod first", values, "maxUnavailable: 0", "maxUnavailable: 1"},
 	}},
 	// Probes.
 	{"TestSpecification|TestHung|TestFixtures", []mutant{
 		{"a liveness probe that checks dependencies", values, "livenessProbe: # @schema $ref:schema/kubernetes.json#/$defs/Probe;skipProperties:true;additionalProperties:true\n  httpGet:\n    path: /health", "livenessProbe: # @schema $ref:schema/kubernetes.json#/$defs/Probe;skipProperties:true;additionalProperties:true\n  httpGet:\n    path: /ready"},
 		{"a readiness probe that checks only the process", values, "path: /ready", "path: /health"},
-		{"little time to start", values, "failureThreshold: 65", "failureThreshold: 6"},
+		{"little time to start", values, "maxStartSeconds: 65", "maxStartSeconds: 6"},
 		{"no startup probe", pod, `list "livenessProbe" "readinessProbe" "startupProbe"`, `list "livenessProbe" "readinessProbe"`},
 		{"a hung pod that keeps its whole grace period", values, "  terminationGracePeriodSeconds: 10\n# -- Removes", "# -- Removes"},
 	}},
@@ -81,8 +166,37 @@ var groups = []group{
 		{"all pods removed at once", values, "{type: Pods, value: 1, periodSeconds: 120}", "{type: Pods, value: 10, periodSeconds: 15}"},
 		{"an autoscaler without pods on any Kubernetes", scaling, "<1.37.0-0", "<1.30.0-0"},
 		{"an autoscaler without pods on CPU alone", scaling, "(or $old (not $lasting))", "$old"},
-		{"two autoscalers", scaling, "if and $own .Values.autoscaling.enabled", "if false"},
-		{"an autoscaler of another Deployment", "templates/hpa.yaml", `name: {{ include "ai-agent.fullname" . | quote }}`, "name: agent"},
+		{"two autoscalers", scaling, `if and $own (include "ai-agent.autoscaled" .)`, "if false"},
+		{"an autoscaler of another Deployment", "templates/hpa.yaml", `name: {{ include "ai-agent.workloadName" . | quote }}`, "name: agent"},
+	}},
+	// Volumes.
+	{"TestClaims|TestClaimOf|TestPerPod|TestStatefulWorker|TestNotesTellOfStateful|TestAlertsOfA|TestWritable|TestHome|TestConfigFile|TestUserAnd|TestRulesReport/(claim|mount|volume|stateful|config-|memory)|TestRulesAccept/(claim|mount|volume|stateful|memory)", []mutant{
+		{"a claim that an uninstall deletes", "templates/persistentvolumeclaim.yaml", `dict "helm.sh/resource-policy" "keep"`, "dict"},
+		{"a volume that a null leaves", volumes, "if not (hasKey $without $name)", "if true"},
+		{"a claim of a worker with the server's name", volumes, `join "-" (compact (list .claim.worker .name))`, ".name"},
+		{"a Deployment for pods with claims of their own", volumes, "if .perPod }}true{{ end }}{{ end }}", "if false }}true{{ end }}{{ end }}"},
+		{"both a Deployment and a StatefulSet", "templates/deployment.yaml", `if not (include "ai-agent.stateful" .)`, "if true"},
+		{"an autoscaler of a Deployment that is none", "templates/hpa.yaml", `kind: {{ include "ai-agent.workloadKind" . }}`, "kind: Deployment"},
+		{"claims that are deleted with the StatefulSet", "templates/statefulset.yaml", `if include "ai-agent.deletesPodClaims" .`, "if true"},
+		{"pods that start one after the other", "templates/statefulset.yaml", "  podManagementPolicy: Parallel\n", ""},
+		{"a claim template with the version of the chart", "templates/statefulset.yaml", `merge (include "ai-agent.selectorLabels" $ | fromYaml)`, `merge (include "ai-agent.labels" $ | fromYaml)`},
+		{"old and new pods spread together", pod, `ternary "pod-template-hash" "controller-revision-hash"`, `ternary "pod-template-hash" "pod-template-hash"`},
+		{"an upgrade that fails while a StatefulSet waits", budget, "(mul $ends $grace)", "$grace"},
+		{"alerts that miss the pods of a StatefulSet", names, `"%s-[0-9]+"`, `"%s-[a-z]+"`},
+		{"files that replace no pod", pod, `set $annotations "checksum/files"`, `set (dict) "checksum/files"`},
+		{"writable folders inside /tmp", volumes, "  subPath: tmp\n", ""},
+		{"writable folders without a request", "templates/_resources.tpl", "(empty .root.Values.writableDirs)", "true"},
+		{"a user without a name", "templates/_config.tpl", `"USER" "agent"`, `"USERNAME" "agent"`},
+		{"a group that changes every file", volumes, "OnRootMismatch", "Always"},
+		{"several pods on one claim", volumeRules, `gt (int $use.pods) 1`, "gt (int $use.pods) 9"},
+		{"a surge on one claim", volumeRules, "else if and (not $many) $use.surge", "else if false"},
+		{"a claim for many refused", volumeRules, `or (has "ReadWriteMany" $use.modes)`, `or (has "ReadWriteAny" $use.modes)`},
+		{"a schedule on the server's claim", volumeRules, `concat $users (include "ai-agent.scheduleClaimUsers" . | fromYamlArray)`, "$users"},
+		{"two mounts at one path", volumeRules, "$other := get $taken (clean $mount.at)", `$other := get $taken "none"`},
+		{"two volumes of one name", volumeRules, "if gt (int $count) 1", "if gt (int $count) 2"},
+		{"files that no ConfigMap can hold", volumeRules, "1048576 }}", "10485760 }}"},
+		{"a credential in a file", plainText, `if $file }}{{ $texts`, `if false }}{{ $texts`},
+		{"shared memory over the limit", resources, `(list $shm) }}`, "list }}"},
 	}},
 	// What is selected.
 	{"TestShortened|TestRulesReport/object|TestScheduled|TestService|TestDisruption|TestTheCharts|TestVersionLabel|TestNull|TestSpecification|TestAlerts/^aaa", []mutant{
@@ -90,8 +204,8 @@ var groups = []group{
 		{"aliases that share a name", nameRules, "if ne $owner $chart", "if false"},
 		{"a name that ends with dashes", names, `trunc 53 | trimAll "-."`, `trunc 53 | trimSuffix "-"`},
 		{"a selector that matches schedules", names, `{{ include "ai-agent.instanceLabels" . }}
-app.kubernetes.io/component: server`, `{{ include "ai-agent.instanceLabels" . }}`},
-		{"schedules with the labels of servers", cron, `podMetadata" (dict "root" $ "component" "schedule"`, `podMetadata" (dict "root" $ "component" "server"`},
+app.kubernetes.io/component: {{ .worker | default "server" | quote }}`, `{{ include "ai-agent.instanceLabels" . }}`},
+		{"schedules with the labels of servers", cron, `jobSpec" (dict "root" . "component" "schedule"`, `jobSpec" (dict "root" . "component" "server"`},
 		{"a Service with another port", "templates/service.yaml", "targetPort: http", "targetPort: 8080"},
 		{"a Service that selects every pod of the release", "templates/service.yaml", `include "ai-agent.selectorLabels"`, `include "ai-agent.instanceLabels"`},
 		{"a disruption budget that counts schedules", "templates/pdb.yaml", `include "ai-agent.selectorLabels"`, `include "ai-agent.instanceLabels"`},
@@ -121,14 +235,14 @@ app.kubernetes.io/component: server`, `{{ include "ai-agent.instanceLabels" . }}
 		{"references that are left", "templates/_environment.tpl", `replace $reference $entry.value $text`, "$text"},
 		{"a local server opened", "templates/_url.tpl", `{{- if regexMatch $local $host }}{{ $host = "" }}{{ end }}`, ""},
 		{"Redis behind a Sentinel blocked", "templates/_url.tpl", "if and $server.host $sentinel", "if false"},
-		{"a mounted token", pod, "automountServiceAccountToken: {{ $values.serviceAccount.automount }}", "automountServiceAccountToken: true"},
+		{"a mounted token", pod, `automountServiceAccountToken: {{ include "ai-agent.automountsToken" .root }}`, "automountServiceAccountToken: true"},
 		{"Services in the environment", pod, "enableServiceLinks: false", "enableServiceLinks: true"},
 		{"a writable root file system", values, "readOnlyRootFilesystem: true", "readOnlyRootFilesystem: false"},
 		{"privileges that may grow", values, "allowPrivilegeEscalation: false", "allowPrivilegeEscalation: true"},
 		{"capabilities that are kept", values, "    drop:\n      - ALL", "    add: []"},
-		{"no security context of the container", pod, "{{- with $values.securityContext }}", "{{- with dict }}"},
-		{"no size of /tmp", pod, "      sizeLimit: {{ $values.tmp.sizeLimit }}", "      {}"},
-		{"/tmp mounted twice", pod, `{{- if not (include "ai-agent.mountsTmp" .root) }}`, "{{- if true }}"},
+		{"no security context of the container", pod, `{{- with include "ai-agent.compact" $values.securityContext | fromYaml }}`, "{{- with dict }}"},
+		{"no size of /tmp", volumes, "    sizeLimit: {{ $values.tmp.sizeLimit }}", "    {}"},
+		{"/tmp mounted twice", volumes, `{{- if not (include "ai-agent.mountsTmp" .root) -}}`, "{{- if true }}"},
 	}},
 	// Secrets and configuration.
 	{"TestEnvironment|TestConfig|TestRefresh|TestPodsAreReplaced|TestExisting|TestVersionLabel|TestEachValue/(secret|image)", []mutant{
@@ -158,7 +272,7 @@ app.kubernetes.io/component: server`, `{{ include "ai-agent.instanceLabels" . }}
 	// Placement.
 	{"TestTestPods|TestPodsPrefer|TestPodsAreSpread|TestSpread|TestEveryPod|TestOnlyServing", []mutant{
 		{"pods Pending for lack of a zone", pod, "whenUnsatisfiable: ScheduleAnyway", "whenUnsatisfiable: DoNotSchedule"},
-		{"a spread that counts old pods", pod, "  matchLabelKeys: [pod-template-hash]\n", ""},
+		{"a spread that counts old pods", pod, `  matchLabelKeys: [{{ include "ai-agent.stateful" $ | empty | ternary "pod-template-hash" "controller-revision-hash" }}]`, ""},
 		{"a spread that counts tainted nodes", pod, "  nodeTaintsPolicy: Honor\n", ""},
 		{"no anti-affinity", pod, `merge (include "ai-agent.podAntiAffinity" . | fromYaml) ($affinity | default dict)`, "$affinity | default dict"},
 		{"a nodeAffinity that removes the anti-affinity", pod, `(and $affinity (not (hasKey $affinity "podAntiAffinity")))`, "false"},
@@ -173,30 +287,35 @@ app.kubernetes.io/component: server`, `{{ include "ai-agent.instanceLabels" . }}
 	// Schedules.
 	{"TestSchedule|TestRunBudget|TestEveryPod", []mutant{
 		{"a schedule that restarts its run", pod, `ternary "Always" "Never"`, `ternary "Always" "OnFailure"`},
-		{"args of a schedule as arguments of the server", pod, `(dict "command" .schedule.args)`, `(dict "command" $command "args" .schedule.args)`},
-		{"a command of a schedule that is ignored", pod, "if .schedule.command }}", "if false }}"},
+		{"args of a schedule as arguments of the server", jobs, `(dict "command" $job.args)`, `(dict "command" $command "args" $job.args)`},
+		{"a command of a schedule that is ignored", jobs, "if $job.command }}", "if false }}"},
 		{"overlapping schedules", cron, `default "Forbid"`, `default "Allow"`},
-		{"no deadline of a Job", cron, "activeDeadlineSeconds: {{", "# {{"},
+		{"no deadline of a Job", jobs, "activeDeadlineSeconds: {{", "# {{"},
 		{"a schedule in another time zone", cron, "timeZone: {{ quote . }}", "timeZone: UTC"},
-		{"a task without its flag", pod, `(list "run" "--task" .schedule.task)`, `(list "run" .schedule.task)`},
+		{"a task without its flag", jobs, `(list "run" "--task" $job.task)`, `(list "run" $job.task)`},
 	}},
 	// Helm's tests.
 	{"TestTestPods|TestPolicyApplies|TestPolicyIsTested|TestFixtures", []mutant{
-		{"a test pod without a security context", tests, "{{- with $values.securityContext }}", "{{- with $values.noSecurityContext }}"},
+		{"a test pod without a security context", tests, `{{- with include "ai-agent.compact" $values.securityContext | fromYaml }}`, "{{- with $values.noSecurityContext }}"},
 		{"test pods that are deleted before their logs are read", tests, "before-hook-creation", "before-hook-creation,hook-succeeded"},
 		{"a policy test without the labels of the policy", "templates/tests/policy.yaml", `include "ai-agent.instanceLabels" .`, `printf "a: b"`},
-		{"a policy test that reaches for nothing", "templates/tests/policy.yaml", " .Values.helmTest.unreachable }}", " }}"},
+		{"a policy test that reaches for nothing", "templates/tests/policy.yaml", ".Values.networkPolicy.enabled $unreachable }}", ".Values.networkPolicy.enabled }}"},
 	}},
 	// Monitoring.
 	{"TestMonitors|TestNoAlert|TestAlerts/^ai-agent_", []mutant{
 		{"a ServiceMonitor only with its API", "templates/servicemonitor.yaml", "if .enabled", `if and .enabled ($.Capabilities.APIVersions.Has "monitoring.coreos.com/v1")`},
-		{"a PodMonitor only with its API", "templates/podmonitor.yaml", "if .enabled", `if and .enabled ($.Capabilities.APIVersions.Has "monitoring.coreos.com/v1")`},
+		{"a PodMonitor only with its API", "templates/podmonitor.yaml", "if and $monitor.enabled", `if and $monitor.enabled ($.Capabilities.APIVersions.Has "monitoring.coreos.com/v1")`},
 		{"alerts only with their API", "templates/prometheusrule.yaml", "if .enabled", `if and .enabled ($.Capabilities.APIVersions.Has "monitoring.coreos.com/v1")`},
 		{"a monitor that loses terminating pods", "templates/servicemonitor.yaml", "with .serviceDiscoveryRole", "with false"},
 		{"the chart's labels before those of a monitor", "templates/_names.tpl", "$_ := set $labels $name $value", "$_ := set $labels $name (get $labels $name | default $value)"},
-		{"an alert of runs that are refused", alerts, `outcome=\"abandoned\"`, `outcome=\"refused\"`},
-		{"an alert of pods that are starting", alerts, `          for: {{ include "ai-agent.notReadySeconds" $ }}s`, "          for: 1m"},
-		{"an alert of a short peak", alerts, "          for: 15m\n", ""},
+		{"an alert of runs that are refused", values, `outcome="abandoned"`, `outcome="refused"`},
+		{"alerts about metrics that do not exist", "templates/_alerts.tpl", ".Values.sample.enabled | ternary .Values.sample.metrics dict", ".Values.sample.metrics"},
+		{"a metric without its labels", "templates/_alerts.tpl", "{{ with $labels }}, {{ . }}{{ end }}", ""},
+		{"alerts about runs of a worker without metrics", "templates/_alerts.tpl", "| empty | ternary $names dict", "| empty | ternary $names $names"},
+		{"no alerts about workers", alerts, `range $name, $own := include "ai-agent.compact" $.Values.workers | fromYaml`, "range $name, $own := dict"},
+		{"no monitor of a worker", "templates/podmonitor.yaml", "if and .worker .Values.serviceMonitor.enabled", "if false"},
+		{"an alert of pods that are starting", alerts, `      for: {{ include "ai-agent.notReadySeconds" . }}s`, "      for: 1m"},
+		{"an alert of a short peak", alerts, "      for: 15m\n", ""},
 		{"an alert of every restart as an interrupted run", "templates/_alerts.tpl", "[15m]) > 0)", "[15m]) >= 0)"},
 		{"an alert of every pod that ends", "templates/_alerts.tpl", `> -{{ include "ai-agent.shutdownSeconds" . }}`, "> -100000"},
 		{"an alert that forgets a pod with runs", "templates/_alerts.tpl", "or (last_over_time({{ $inFlight }}[10m]) > 0", "or ({{ $inFlight }} > 10000"},
@@ -244,7 +363,7 @@ app.kubernetes.io/component: server`, `{{ include "ai-agent.instanceLabels" . }}
 	{"TestEviction|TestJobsAre|TestScratch", []mutant{
 		{"long runs that may be evicted", eviction, `ternary "Always" "OnUpgrade"`, `ternary "Always" "Always"`},
 		{"a /tmp that keeps its node", eviction, "safe-to-evict-local-volumes: {{", "safe-to-evict-volumes: {{"},
-		{"Jobs that may be evicted", eviction, `or (eq .component "schedule")`, `or (eq .component "job")`},
+		{"Jobs that may be evicted", eviction, `or (hasKey .root "job")`, `or (hasKey .root "task")`},
 		{"a protection of serving pods that expires", eviction, `karpenter.sh/do-not-disrupt: "true"`, "karpenter.sh/do-not-disrupt: 600s"},
 		{"an annotation in the values that is ignored", pod, "if not (hasKey $annotations $name)", "if true"},
 		{"a /tmp that is not requested", "templates/_resources.tpl", "{{- if not $own }}", "{{- if false }}"},
@@ -254,7 +373,7 @@ app.kubernetes.io/component: server`, `{{ include "ai-agent.instanceLabels" . }}
 		{"a small volume at /tmp accepted", resources, `empty $isTmp | ternary "1Mi" "64Mi"`, `"1Mi"`},
 		{"a volume larger than the memory accepted", resources, "$over := ge", "$over := lt"},
 		{"a request over its limit accepted", resources, "if and $limit (gt", "if and $limit (lt"},
-		{"a schedule over its limit accepted", resources, "range $name, $schedule := .Values.schedules", "range $name, $schedule := dict"},
+		{"a schedule over its limit accepted", resources, `range $part := list "schedules" "jobs"`, `range $part := list "jobs"`},
 	}},
 	{"TestRules/(ingress-|timeout-|route-|clients-|service-)", []mutant{
 		{"an Ingress without hosts accepted", traffic, "if and .Values.ingress.enabled (not .Values.ingress.hosts)", "if false"},
@@ -272,7 +391,7 @@ app.kubernetes.io/component: server`, `{{ include "ai-agent.instanceLabels" . }}
 		{"0 % reported as a loss of capacity", rollout, `(not (regexMatch "^0+%?$" $unavailable))`, `(ne $unavailable "0")`},
 	}},
 	{"TestRules/(scale-|autoscaler-)", []mutant{
-		{"no metric accepted", scaling, "if and .enabled (not (or", "if and false (not (or"},
+		{"no metric accepted", scaling, "if and (include \"ai-agent.autoscaled\" $) (not (or", "if and false (not (or"},
 		{"a short scale-down window accepted", scaling, `(lt (int $window) $needed)`, `(lt (int $window) 60)`},
 		{"a scale-down window of no time accepted", scaling, `(ne (toString $window) "")`, `(ne (int $window) 0)`},
 	}},
@@ -290,10 +409,10 @@ app.kubernetes.io/component: server`, `{{ include "ai-agent.instanceLabels" . }}
 		{"the key of a record refused", plainText, "if not (has . $others)", "if true"},
 		{"a flag without its word", plainText, "($isFlag | ternary \"\" $flag)", "\"\""},
 		{"credentials in env accepted", plainText, "- [env]\n", ""},
-		{"numbers in config accepted", config, "(kindIs \"string\" $value)", "(kindIs \"float64\" $value)"},
+		{"numbers in config accepted", config, "(kindIs \"string\" $entry.value)", "(kindIs \"float64\" $entry.value)"},
 		{"a name that YAML changed", config, `has $name (list "true" "false")`, `has $name (list "true")`},
 		{"a run budget in the Secret accepted", config, `(list (list "secret" "stringData") $secret.stringData)`, `(list (list "secret" "stringData") dict)`},
-		{"a run budget in env accepted", config, `eq .name "MAX_RUN_SECONDS"`, `eq .name "MAX_RUN"`},
+		{"a run budget in env accepted", config, `has .name $derived`, `has .name (list "MAX_RUN")`},
 		{"a URL without a scheme accepted", "templates/validation/_network.tpl", "$readable := not (empty $url.scheme)", "$readable := true"},
 		{"a rule for telemetry accepted for any server", "templates/validation/_network.tpl", `list "53" "4317" "4318" "6443"`, "list"},
 		{"a range of ports accepted for any port", "templates/validation/_network.tpl", "(le (int .) (int $.range.endPort))", "true"},
@@ -308,6 +427,7 @@ app.kubernetes.io/component: server`, `{{ include "ai-agent.instanceLabels" . }}
 		{"an empty ExternalSecret accepted", secrets, "(not (or .data .dataFrom))", "false"},
 	}},
 	{"TestRules/(schedule-)", []mutant{
+		{"a schedule without a task accepted", jobRules, "or $schedule.task $schedule.command", "or $name $schedule.command"},
 		{"a schedule that replaces runs accepted", schedules, `"Replace"`, `"Replaces"`},
 		{"the name of a CronJob too long by one accepted", schedules, "(gt (len $full) 52)", "(gt (len $full) 53)"},
 	}},
@@ -335,7 +455,7 @@ app.kubernetes.io/component: server`, `{{ include "ai-agent.instanceLabels" . }}
 		{"a run of no time", schema, `"maximum": 86400,
           "minimum": 1,`, `"maximum": 86400,`},
 		{"a run of weeks", schema, `"maximum": 86400,
-`, ""},
+          "minimum": 1,`, `"minimum": 1,`},
 		{"any type of agent", schema, `"enum": [
             "api",
             "embeddings",
@@ -343,8 +463,6 @@ app.kubernetes.io/component: server`, `{{ include "ai-agent.instanceLabels" . }}
             "orchestrator"
           ],
 `, ""},
-		{"a schedule without a task", schema, `"schedule",
-            "task"`, `"schedule"`},
 		{"a run budget that may be removed", schema, `"maxRunSeconds",`, ""},
 		{"unknown keys of values", schema, `  "additionalProperties": false,
   "properties": {

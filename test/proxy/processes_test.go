@@ -19,7 +19,6 @@ import (
 
 	"example.com/ai-agent/test/agent/output"
 	"example.com/ai-agent/test/internal/process"
-	"example.com/ai-agent/test/internal/repo"
 )
 
 // agent is the binary of the sample agent, which is model and client too.
@@ -53,12 +52,8 @@ func prepare() (folder string, err error) {
 	if err != nil {
 		return "", err
 	}
-	agent = filepath.Join(folder, "agent")
-	out, err := exec.Command("go", "build", "-o", agent, repo.Path("test", "agent")).CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("building the sample agent: %w: %s", err, out)
-	}
-	return folder, nil
+	agent, err = process.Build(folder, "agent")
+	return folder, err
 }
 
 // startAgent starts a sample agent without heartbeats and a model that takes this

@@ -9,6 +9,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -42,8 +43,9 @@ func TestRunBudget(t *testing.T) {
 			job := charttest.One[*batchv1.CronJob](t, objects).Spec.JobTemplate.Spec
 			assert.EqualValues(t, tc.job, *job.ActiveDeadlineSeconds)
 			assert.EqualValues(t, tc.grace, *job.Template.Spec.TerminationGracePeriodSeconds)
-			assert.Equal(t, fmt.Sprint(tc.maxRun), pod.Containers[0].Env[0].Value)
-			assert.Equal(t, "MAX_RUN_SECONDS", pod.Containers[0].Env[0].Name)
+			assert.Equal(t, []corev1.EnvVar{
+				{Name: "DRAIN_SECONDS", Value: fmt.Sprint(tc.maxRun + 10)}, {Name: "MAX_RUN_SECONDS", Value: fmt.Sprint(tc.maxRun)}, {Name: "PORT", Value: "8000"},
+			}, pod.Containers[0].Env)
 			assert.Equal(t, pod.Containers[0].Env, job.Template.Spec.Containers[0].Env)
 
 			route := unstructuredOf(t, objects, "HTTPRoute")

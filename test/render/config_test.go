@@ -55,7 +55,7 @@ func TestQuotedTextsArriveUnchanged(t *testing.T) {
 		deployment := charttest.One[*appsv1.Deployment](t, objects)
 		agent := deployment.Spec.Template.Spec.Containers[0]
 		arrived := []string{
-			charttest.One[*corev1.ConfigMap](t, objects).Data["A"], agent.Env[1].Value, agent.Args[0], deployment.Spec.Template.Annotations["a"],
+			charttest.One[*corev1.ConfigMap](t, objects).Data["A"], agent.Env[len(agent.Env)-1].Value, agent.Args[0], deployment.Spec.Template.Annotations["a"],
 			charttest.One[*corev1.Service](t, objects).Annotations["a"], string(charttest.One[*corev1.Secret](t, objects).Data["A"]), deployment.Annotations["b"],
 		}
 		assert.Equal(t, slices.Repeat([]string{text}, len(arrived)), arrived)
@@ -106,4 +106,53 @@ func TestPodsAreReplacedWhenTheirEnvironmentChanges(t *testing.T) {
 		return template(chart.Values{"terminationGracePeriodSeconds": 900, "agent.maxRunSeconds": seconds})
 	}
 	assert.NotEqual(t, budget(300), budget(600), "a new run budget, even if the grace period remains the same")
+}
+
+// What the kubelet expands in env, the chart expands in config: the names that it sets, and
+// no others.
+func TestConfigGetsTheBudget(t *testing.T) {
+	t.Parallel()
+	data := configOf(t, chart.Values{"agent.maxRunSeconds": 900, "containerPort": 8080, "config": chart.Map{
+		"A": "--port $(PORT) --drain $(DRAIN_SECONDS)", "B": "$(MAX_RUN_SECONDS)$(MAX_RUN_SECONDS)", "C": "$(HOME) $PORT ${PORT}",
+	}}).Data
+	assert.Equal(t, "--port 8080 --drain 910", data["A"])
+	assert.Equal(t, "900900", data["B"])
+	assert.Equal(t, "$(HOME) $PORT ${PORT}", data["C"])
+}
+
+// $(PORT) is the user's PORT too.
+func TestConfigGetsTheUsersPort(t *testing.T) {
+	t.Parallel()
+	assert.Equal(t, "1234", configOf(t, chart.Values{"config": chart.Map{"PORT": "1234", "A": "$(PORT)"}}).Data["A"])
+	assert.Equal(t, "1234", configOf(t, chart.Values{"config.A": "$(PORT)", "env": chart.List{chart.Map{"name": "PORT", "value": "1234"}}}).Data["A"])
+}
+
+// A PORT of the user's takes precedence over the chart's, wherever the values have it: the
+// chart sets none, because its env would override a Secret, and two of a name are refused.
+func TestConfigMayHaveItsOwnPort(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		values chart.Values
+		want   []string
+	}{
+		"config":     {chart.Values{"config.PORT": "1234"}, nil},
+		"env":        {chart.Values{"env": chart.List{chart.Map{"name": "PORT", "value": "1234"}}}, []string{"1234"}},
+		"the Secret": {chart.Values{"secret.stringData.PORT": "1234"}, nil},
+	} {
+		var set []string
+		for _, variable := range agentOf(t, tc.values).Env {
+			if variable.Name == "PORT" {
+				set = append(set, variable.Value)
+			}
+		}
+		assert.Equal(t, tc.want, set, name)
+	}
+}
+
+// The sample agent's configuration is one value: without it, config is what the user sets.
+func TestConfigWithoutTheSample(t *testing.T) {
+	t.Parallel()
+	assert.Equal(t, map[string]string{"A": "b"}, configOf(t, chart.Values{"sample.enabled": false, "config.A": "b"}).Data)
+	assert.NotContains(t, configOf(t, chart.Values{"config.REDIS_URL": nil}).Data, "REDIS_URL", "a null in config")
+	assert.NotContains(t, configOf(t, chart.Values{"sample.config.REDIS_URL": nil}).Data, "REDIS_URL", "a null in sample.config")
 }

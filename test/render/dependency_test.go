@@ -9,6 +9,7 @@ import (
 
 	"example.com/ai-agent/test/internal/chart"
 	"example.com/ai-agent/test/internal/charttest"
+	"example.com/ai-agent/test/internal/finding"
 )
 
 // As a dependency, the chart can be enabled and disabled, and its values are
@@ -32,4 +33,21 @@ func TestAsADependency(t *testing.T) {
 
 	_, err = shop.Render(chart.Options{Set: chart.Values{"ai-agent.agent.maxRunSecond": 600}})
 	require.ErrorContains(t, err, "at '/agent': additional properties 'maxRunSecond'")
+}
+
+// An agent that calls another of its parent chart, and has a budget at least as large, is
+// not reported; nor is one that only has a similar name in a variable.
+func TestCallsAmongAgentsOfAParent(t *testing.T) {
+	t.Parallel()
+	shop, err := chart.Load(charttest.Parent(t, "planner", "writer"))
+	require.NoError(t, err)
+	for name, values := range map[string]chart.Values{
+		"a larger budget": {"planner.config.NEXT_URL": "http://ai-agent-writer-service/v1", "planner.agent.maxRunSeconds": 900, "writer.agent.maxRunSeconds": 600},
+		"another Service": {"planner.config.NEXT_URL": "http://my-ai-agent-writer-service/v1", "writer.agent.maxRunSeconds": 600},
+		"no call":         {"writer.agent.maxRunSeconds": 600},
+	} {
+		findings, err := shop.Findings(chart.Options{Set: values})
+		require.NoError(t, err)
+		assert.NotContains(t, finding.IDs(findings), "calls-longer-agent", name)
+	}
 }

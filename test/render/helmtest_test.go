@@ -69,3 +69,57 @@ func TestPolicyIsTestedOnlyIfThereIsSomethingToTest(t *testing.T) {
 		assert.NotContains(t, testPods(t, values), "ai-agent-test-policy", name)
 	}
 }
+
+// The tests of another image are those that it can run: its own command, the chart's by an
+// interpreter that it has, the sample agent's in an image of its own, or none.
+func TestTestPodsOfAnotherImage(t *testing.T) {
+	t.Parallel()
+	own := ownImage("acme/agent").With("config.A", "b").And(chart.Values{"sample.enabled": false, "readinessProbe": chart.Map{"httpGet": chart.Map{"path": "/up"}}})
+	assert.Empty(t, testPods(t, own))
+	for name, tc := range map[string]struct {
+		values  chart.Values
+		command []string
+		url     string
+	}{
+		"a command":          {chart.Values{"helmTest.command": chart.List{"/check"}}, []string{"/check"}, "http://ai-agent-service:80"},
+		"the sample's image": {chart.Values{"helmTest.image": "ai-agent:1.1.0"}, []string{"/agent", "check"}, "http://ai-agent-service:80"},
+		"Python":             {chart.Values{"helmTest.interpreter": "python3"}, []string{"python3", "-c", script(t, "check.py")}, "http://ai-agent-service:80/up"},
+		"Node.js":            {chart.Values{"helmTest.interpreter": "node"}, []string{"node", "-e", script(t, "check.js"), "--"}, "http://ai-agent-service:80/up"},
+	} {
+		pods := testPods(t, own.And(tc.values))
+		require.Len(t, pods, 3, name)
+		container := pods["ai-agent-test-service"].Spec.Containers[0]
+		assert.Equal(t, tc.command, container.Command, name)
+		assert.Equal(t, []string{"--url", tc.url}, container.Args, name)
+	}
+}
+
+// The chart's own test asks for the path of the readiness probe. Without one, any answer
+// will do: no path is given.
+func TestTestPathIsThatOfTheReadinessProbe(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		probe any
+		url   string
+	}{
+		"a path":             {chart.Map{"httpGet": chart.Map{"path": "/up?all=1"}}, "http://ai-agent-service:80/up?all=1"},
+		"without a slash":    {chart.Map{"httpGet": chart.Map{"path": "up"}}, "http://ai-agent-service:80/up"},
+		"a connection":       {chart.Map{"tcpSocket": chart.Map{"port": "http"}}, "http://ai-agent-service:80"},
+		"the metrics' port":  {chart.Map{"httpGet": chart.Map{"port": "metrics"}}, "http://ai-agent-service:80"},
+		"no readiness probe": {nil, "http://ai-agent-service:80"},
+	} {
+		pods := testPods(t, chart.Values{"helmTest.interpreter": "python", "readinessProbe": tc.probe})
+		assert.Equal(t, []string{"--url", tc.url}, pods["ai-agent-test-service"].Spec.Containers[0].Args, name)
+	}
+}
+
+// A release without configuration has nothing to test about it.
+func TestTestPodsWithoutConfiguration(t *testing.T) {
+	t.Parallel()
+	assert.NotContains(t, testPods(t, chart.Values{"sample.enabled": false, "helmTest.image": "ai-agent:1.1.0"}), "ai-agent-test-config")
+}
+
+func script(t *testing.T, name string) string {
+	t.Helper()
+	return string(charttest.Own(t).File("files/" + name))
+}

@@ -3,6 +3,7 @@ package render
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"testing"
@@ -41,6 +42,45 @@ var (
 	}
 	podsOnly = chart.Values{"networkPolicy.ingress.from": chart.List{chart.Map{"namespaceSelector": chart.Map{}}}}
 )
+
+// Values about volumes.
+var (
+	singleton = chart.Values{"singleton": true}
+	onePod    = chart.Values{"autoscaling.enabled": false, "replicaCount": 1, "podDisruptionBudget.enabled": false}
+	noSurge   = chart.Values{"strategy.rollingUpdate": chart.Map{"maxSurge": 0, "maxUnavailable": 1}}
+)
+
+const atModes = "persistence.data.spec.accessModes"
+
+// volume is the volume data in persistence.
+func volume(fields chart.Map) chart.Values {
+	if fields == nil {
+		return chart.Values{"persistence.data": nil}
+	}
+	return chart.Values{"persistence.data": fields}
+}
+
+// claim describes a volume that the chart creates, with further fields.
+func claim(accessMode string, fields chart.Map) chart.Map {
+	all := chart.Map{"mountPath": "/data", "spec": chart.Map{
+		"accessModes": chart.List{accessMode}, "resources": chart.Map{"requests": chart.Map{"storage": "1Gi"}},
+	}}
+	maps.Copy(all, fields)
+	return all
+}
+
+// mountOf is a volume of the user's at a path.
+func mountOf(path string) chart.Values {
+	return chart.Values{
+		"volumes":      chart.List{chart.Map{"emptyDir": chart.Map{}, "name": "mine"}},
+		"volumeMounts": chart.List{chart.Map{"mountPath": path, "name": "mine"}},
+	}
+}
+
+// aFile is a file in configFiles.
+func aFile(content string) chart.Values {
+	return chart.Values{"configFiles.main": chart.Map{"mountPath": "/etc/agent/config.yaml", "content": content}}
+}
 
 // egressOn allows a port of a private range, in a rule of the user. The port can have
 // further fields: names, each followed by its value.

@@ -74,7 +74,7 @@ func TestNotesDependOnTheValues(t *testing.T) {
 		"any host":               {chart.Values{"ingress.hosts": chart.List{chart.Map{}}}, "port-forward", "ingress.hosts"},
 		"a NodePort":             {chart.Values{"service.type": "NodePort"}, "port-forward", "ingress.hosts"},
 		"a disabled Ingress":     {aHost.With("ingress.enabled", false), "port-forward service/ai-agent-service", "http://agent.example.com"},
-		"your image":             {chart.Values{"image.repository": "mine", "image.tag": "1"}, "config.OPENAI_BASE_URL", "image.repository"},
+		"your image":             {chart.Values{"image.repository": "mine", "image.tag": "1"}, "config.OPENAI_BASE_URL", "this is the sample agent"},
 		"your model":             {chart.Values{"config.OPENAI_BASE_URL": "https://model.example.com/v1"}, "image.repository", "config.OPENAI_BASE_URL"},
 		"your Secret":            {chart.Values{"secret.existingSecret": "mine"}, "image.repository", "secret.existingSecret"},
 		"a rule that is skipped": {chart.Values{"image.tag": "latest", "validation.skip": chart.List{"image-tag-latest"}}, "(validation.skip):\n  image-tag-latest", "WARNING"},
@@ -98,6 +98,9 @@ func TestNotesPrintEachWarning(t *testing.T) {
 		t.Run(id, func(t *testing.T) {
 			t.Parallel()
 			tc := ruleCases[id].reported[0]
+			if tc.aliases != nil {
+				t.Skip("Helm prints no notes of dependencies: `make validate` reports it")
+			}
 			notes := notesOf(t, tc.values)
 			assert.Contains(t, notes, "WARNING ["+id+"] ")
 			assert.Equal(t, 1+len(tc.also), strings.Count(notes, "WARNING ["))

@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	appsv1 "k8s.io/api/apps/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -290,4 +291,23 @@ func TestPolicyAdmitsAnyClientUnlessPeersAreNamed(t *testing.T) {
 			assert.Equal(t, tc.roles, roles)
 		})
 	}
+}
+
+// A port of the Service may lead to another container, which the policy opens too. Its
+// connections are not those of the agent, so SIGTERM does not wait for them.
+func TestPolicyAdmitsClientsOfSidecars(t *testing.T) {
+	t.Parallel()
+	objects := charttest.Render(t, servicePorts(
+		chart.Map{"name": "admin", "port": 81, "targetPort": "admin"}, chart.Map{"name": "a", "port": 82, "targetPort": "a"},
+	).And(chart.Values{
+		"extraContainers": chart.List{chart.Map{"name": "proxy", "image": "proxy:1", "ports": chart.List{chart.Map{"name": "admin", "containerPort": 7000}}}},
+		"drain.until":     "connections",
+	}))
+	var ports []string
+	for _, port := range charttest.One[*networkingv1.NetworkPolicy](t, objects).Spec.Ingress[0].Ports {
+		ports = append(ports, port.Port.String())
+	}
+	assert.Equal(t, []string{"8000", "9090", "8080", "admin"}, ports)
+	hook := charttest.One[*appsv1.Deployment](t, objects).Spec.Template.Spec.Containers[0].Lifecycle.PreStop.Exec.Command
+	assert.Contains(t, strings.Join(hook, " "), ":(1F40|1F90)")
 }

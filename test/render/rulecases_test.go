@@ -34,6 +34,8 @@ var ruleCases = map[string]struct {
 		{name: "names that are equal once shortened", release: strings.Repeat("a", 52), aliases: []string{"planner", "writer"}, at: "planner.fullnameOverride"},
 		{name: "one name given to both", aliases: []string{"planner", "writer"}, at: "planner.fullnameOverride",
 			values: chart.Values{"planner.fullnameOverride": "a", "writer.fullnameOverride": "a"}},
+		{name: "a worker that looks like an alias", aliases: []string{"plan", "plan-a"}, at: "plan-a.fullnameOverride",
+			values: chart.Values{"plan.workers": chart.Map{"a": chart.Map{"args": chart.List{"work"}}}}},
 		{name: "one label given to both", aliases: []string{"planner", "writer"}, at: "planner.nameOverride",
 			values: chart.Values{"planner.nameOverride": "a", "planner.fullnameOverride": "b", "writer.nameOverride": "a"}},
 		{name: "one ServiceAccount created by both", aliases: []string{"planner", "writer"}, at: "planner.serviceAccount.name",
@@ -85,6 +87,22 @@ var ruleCases = map[string]struct {
 		{name: "the tag latest", values: chart.Values{"helmTest.image": "check:latest"}, at: "helmTest.image"},
 	}, map[string]chart.Values{
 		"a version": {"helmTest.image": "check:1.0"},
+	}},
+	"helm-test-without-conform": {[]report{
+		{name: "another image", values: chart.Values{"helmTest.protocol": "sse", "sample.enabled": false}, at: "helmTest.protocol"},
+	}, map[string]chart.Values{
+		"the sample agent":             {"helmTest.protocol": "sse"},
+		"the sample's image for tests": {"helmTest.protocol": "sse", "sample.enabled": false, "helmTest.image": "ai-agent:1.1.0"},
+	}},
+
+	// Several agents.
+	"calls-longer-agent": {[]report{
+		{name: "the caller is rendered last", aliases: []string{"planner", "writer"}, at: "planner.agent.maxRunSeconds",
+			values: chart.Values{"planner.config.NEXT_URL": "http://ai-agent-writer-service/v1", "writer.agent.maxRunSeconds": 500}},
+		{name: "the caller is rendered first", aliases: []string{"planner", "writer"}, at: "planner.agent.maxRunSeconds",
+			values: chart.Values{"writer.config.NEXT_URL": "http://ai-agent-planner-service.default.svc:80", "planner.agent.maxRunSeconds": 500}},
+	}, map[string]chart.Values{
+		"no other agent": {"config.NEXT_URL": "http://ai-agent-writer-service/v1"},
 	}},
 
 	// Timing.
@@ -155,6 +173,98 @@ var ruleCases = map[string]struct {
 		{name: "a long run that may be evicted", values: chart.Values{"agent.maxRunSeconds": 591, "disruption.eviction": "Always"}, at: "agent.maxRunSeconds"},
 	}, map[string]chart.Values{
 		"ten minutes": {"agent.maxRunSeconds": 590},
+	}},
+
+	// Server.
+	"server-drain-too-short": {[]report{
+		{name: "gunicorn", values: line("gunicorn", "app:app", "--graceful-timeout", "60", "--timeout=0"), at: "command"},
+		{name: "both of gunicorn's", values: line("gunicorn", "app:app", "--graceful-timeout=60", "-t", "60"), at: "command", also: []string{"server-drain-too-short command"}},
+		{name: "as a module", values: line("python", "-m", "gunicorn", "app:app", "--graceful-timeout", "299", "-t", "300"), at: "command"},
+		{name: "in a variable", values: line("gunicorn").With("config.GUNICORN_CMD_ARGS", "--graceful-timeout 60 --timeout 300"), at: "config.GUNICORN_CMD_ARGS"},
+		{name: "hypercorn", values: line("/opt/venv/bin/hypercorn", "app:app", "--graceful-timeout", "30"), at: "command"},
+		{name: "uvicorn", values: line("uvicorn", "app:app", "--timeout-graceful-shutdown", "30"), at: "command"},
+		{name: "uvicorn in a script", values: line("sh", "-c", "migrate && exec uvicorn app:app --timeout-graceful-shutdown 30"), at: "command"},
+		{name: "uvicorn by its variable", values: chart.Values{"env": chart.List{chart.Map{"name": "UVICORN_TIMEOUT_GRACEFUL_SHUTDOWN", "value": "30"}}}, at: "env[0]"},
+		{name: "vLLM's arguments", values: ownImage("vllm/vllm-openai").With("args", chart.List{"--model", "a", "--shutdown-timeout", "60"}), at: "args"},
+		{name: "n8n", values: chart.Values{"config.N8N_GRACEFUL_SHUTDOWN_TIMEOUT": "30"}, at: "config.N8N_GRACEFUL_SHUTDOWN_TIMEOUT"},
+		{name: "LangGraph", values: chart.Values{"config.BG_JOB_SHUTDOWN_GRACE_PERIOD_SECS": "180"}, at: "config.BG_JOB_SHUTDOWN_GRACE_PERIOD_SECS"},
+		{name: "the last of two", values: line("hypercorn", "app:app", "--graceful-timeout", "400", "--graceful-timeout", "30"), at: "command"},
+		{name: "in a script of several lines", values: line("bash", "-ec", "alembic upgrade head\nhypercorn app:app --graceful-timeout 30 2>&1\n"), at: "command"},
+		{name: "behind a wrapper", values: line("opentelemetry-instrument", "hypercorn", "app:app", "--graceful-timeout", "30"), at: "command"},
+		{name: "a timeout at any time, although SIGTERM waits", values: line("gunicorn", "app:app", "--timeout", "60").With("drain.until", "connections"), at: "command"},
+		{name: "a number that another variable holds", values: line("hypercorn", "app:app", "--graceful-timeout", "$(LIMIT)").With("config.LIMIT", "30"), at: "command"},
+	}, map[string]chart.Values{
+		"the budget":               line("gunicorn", "app:app", "--graceful-timeout", "$(DRAIN_SECONDS)", "--timeout", "$(MAX_RUN_SECONDS)"),
+		"the budget in a variable": line("gunicorn").With("config.GUNICORN_CMD_ARGS", "--graceful-timeout $(DRAIN_SECONDS) --timeout $(DRAIN_SECONDS)"),
+		"as long as the run":       line("uvicorn", "app:app", "--timeout-graceful-shutdown", "300"),
+		"an option before the variable": line("gunicorn", "--graceful-timeout", "300", "-t", "300").With("config.GUNICORN_CMD_ARGS",
+			"--graceful-timeout 30"),
+		"a worker that reports while it serves": line("gunicorn", "-k", "uvicorn_worker.UvicornWorker", "--timeout", "30", "--graceful-timeout", "300"),
+		"a variable of the shell":               line("sh", "-c", "exec gunicorn app:app --graceful-timeout ${SECONDS} --timeout ${SECONDS}"),
+		"another program's option":              line("my-server", "--graceful-timeout", "30"),
+		"the option of a command before it":     line("sh", "-c", "wait-for db:5432 -t 30 && exec gunicorn a:b --graceful-timeout 400 --timeout 400"),
+		"the option of a wrapper":               line("wait-for-it.sh", "db:5432", "--timeout=30", "--", "gunicorn", "a:b", "--graceful-timeout", "400", "--timeout", "400"),
+		"the last of several":                   line("hypercorn", "app:app", "--graceful-timeout", "30", "--graceful-timeout", "400"),
+		"a server's name as an argument":        line("my-server", "--name", "gunicorn", "--timeout", "30"),
+		"the variable of another server":        line("gunicorn", "-t", "400", "--graceful-timeout", "400").With("config.UVICORN_TIMEOUT_GRACEFUL_SHUTDOWN", "30"),
+	}},
+	"server-drain-unset": {[]report{
+		{name: "hypercorn", values: line("hypercorn", "app:app"), at: "command"},
+		{name: "gunicorn, of which two limits apply", values: line("gunicorn", "app:app"), at: "command", also: []string{"server-drain-unset command"}},
+		{name: "hypercorn in a script", values: line("sh", "-c", "alembic upgrade head && exec hypercorn a:b"), at: "command"},
+		{name: "hypercorn in a script of Bash", values: line("bash", "-c", "hypercorn a:b"), at: "command"},
+		{name: "hypercorn as a module", values: line("python3", "-u", "-m", "hypercorn", "a:b"), at: "command"},
+		{name: "vLLM", values: line("vllm", "serve", "a"), at: "command"},
+		{name: "the image of vLLM", values: ownImage("registry.internal/vllm/vllm-openai").With("args", chart.List{"--model", "a"}), at: "args"},
+		{name: "the image of n8n", values: ownImage("n8nio/n8n"), at: "args"},
+		{name: "LangGraph's queue", values: line("/storage/queue_entrypoint.sh"), at: "command"},
+	}, map[string]chart.Values{
+		"uvicorn, which has no limit by default": line("uvicorn", "app:app"),
+		"a file that the chart cannot read":      line("gunicorn", "-c", "gunicorn.conf.py", "app:app"),
+		"the file of hypercorn":                  line("hypercorn", "--config", "hypercorn.toml", "app:app"),
+		"a run within the default":               line("hypercorn", "app:app").With("agent.maxRunSeconds", 3),
+		"a similar image":                        ownImage("acme/n8n-agent"),
+		"the image with another command":         ownImage("n8nio/n8n").With("command", chart.List{"/my-server"}),
+		"options in a Secret":                    line("hypercorn").With("envFrom", chart.List{chart.Map{"secretRef": chart.Map{"name": "a"}}}),
+		"a variable that cannot be read": ownImage("n8nio/n8n").With("env", chart.List{
+			chart.Map{"name": "N8N_GRACEFUL_SHUTDOWN_TIMEOUT", "valueFrom": chart.Map{"configMapKeyRef": chart.Map{"name": "a", "key": "b"}}}}),
+	}},
+	"shell-without-exec": {[]report{
+		{name: "a script", values: line("sh", "-c", "cd /app && node server.js"), at: "command"},
+		{name: "one command", values: line("/bin/dash", "-c", "node server.js"), at: "command"},
+		{name: "an exec of a redirection", values: line("sh", "-e", "-c", "exec 2>&1; node server.js"), at: "command"},
+		{name: "BusyBox", values: line("busybox", "sh", "-ec", "node server.js"), at: "command"},
+		{name: "under tini", values: line("/usr/bin/tini", "-g", "--", "sh", "-c", "migrate && node server.js"), at: "command"},
+		{name: "as arguments", values: chart.Values{"args": chart.List{"sh", "-c", "node server.js"}}, at: "args"},
+	}, map[string]chart.Values{
+		"exec":                line("sh", "-c", "migrate && exec node server.js"),
+		"a trap":              line("sh", "-c", "trap 'kill -TERM $pid' TERM; node server.js & pid=$!; wait"),
+		"Bash":                line("bash", "-c", "migrate && node server.js"),
+		"a file of the image": line("sh", "/app/entrypoint.sh"),
+	}},
+	"drain-incomplete": {[]report{
+		{name: "no command", values: chart.Values{"drain.until": "command"}, at: "drain.command"},
+		{name: "a command that is not called", values: chart.Values{"drain.until": "connections", "drain.command": chart.List{"/idle"}}, at: "drain.command"},
+		{name: "another hook", values: hookCommand("sleep", "10").With("drain.until", "connections"), at: "drain.until"},
+	}, map[string]chart.Values{
+		"connections":           {"drain.until": "connections"},
+		"a command":             {"drain.until": "command", "drain.command": chart.List{"/idle"}},
+		"another kind of hook":  {"drain.until": "connections", "lifecycle": chart.Map{"postStart": chart.Map{"sleep": chart.Map{"seconds": 1}}}},
+		"instead of the server": line("npm", "start").And(chart.Values{"drain.until": "connections", "config.N8N_GRACEFUL_SHUTDOWN_TIMEOUT": "30"}),
+	}},
+	"package-manager-starts-server": {[]report{
+		{name: "npm", values: line("npm", "start"), at: "command"},
+		{name: "pnpm by its path", values: line("/usr/local/bin/pnpm", "run", "serve"), at: "command"},
+		{name: "yarn at the end of a script", values: line("sh", "-c", "migrate && exec yarn start"), at: "command"},
+		{name: "under tini", values: line("tini", "--", "npx", "serve"), at: "command"},
+		{name: "in the last line", values: line("bash", "-c", "node migrate.js\nNODE_ENV=production exec npm start 2>&1\n"), at: "command"},
+		{name: "behind Docker's entry point", values: line("docker-entrypoint.sh", "npm", "start"), at: "command"},
+		{name: "as arguments", values: chart.Values{"args": chart.List{"npm", "start"}}, at: "args"},
+	}, map[string]chart.Values{
+		"before the server":         line("sh", "-c", "npm run migrate && exec node server.js"),
+		"in the line before it":     line("sh", "-c", "npm run migrate\nexec node server.js\n"),
+		"if SIGTERM waits for runs": line("npm", "start").With("drain.until", "connections"),
+		"node":                      line("node", "server.js"),
 	}},
 
 	// Probes.
@@ -264,6 +374,11 @@ var ruleCases = map[string]struct {
 	}, map[string]chart.Values{
 		"another endpoint": {"startupProbe.httpGet.path": "/started"},
 	}},
+	"probe-without-handler": {[]report{
+		{name: "none", values: chart.Values{"startupProbe.httpGet": nil}, at: "startupProbe.httpGet"},
+	}, map[string]chart.Values{
+		"no probe": {"startupProbe": nil}, "another handler": {"startupProbe": chart.Map{"httpGet": nil, "tcpSocket": chart.Map{"port": "http"}}},
+	}},
 	"probe-port-unknown": {[]report{
 		{name: "a name with a mistake", values: chart.Values{"livenessProbe.httpGet.port": "htpp"}, at: "livenessProbe.httpGet.port"},
 		{name: "metrics without the port", values: chart.Values{"metricsPort": nil, "readinessProbe.httpGet.port": "metrics"}, at: "readinessProbe.httpGet.port"},
@@ -321,10 +436,118 @@ var ruleCases = map[string]struct {
 	"memory-volume-exceeds-limit": {[]report{
 		{name: "as large as the limit", values: emptyDir("tmp", chart.Map{"medium": "Memory", "sizeLimit": "2Gi"}), at: "volumes[0].emptyDir.sizeLimit"},
 		{name: "larger than the limit", values: emptyDir("dshm", chart.Map{"medium": "Memory", "sizeLimit": "16Gi"}), at: "volumes[0].emptyDir.sizeLimit"},
+		{name: "/dev/shm as large as the limit", values: chart.Values{"sharedMemory.sizeLimit": "2Gi"}, at: "sharedMemory.sizeLimit"},
+		{name: "/dev/shm of a worker", values: worker("queue", chart.Map{"sharedMemory": chart.Map{"sizeLimit": "4Gi"}}), at: "workers.queue.sharedMemory.sizeLimit"},
 	}, map[string]chart.Values{
-		"smaller":         emptyDir("dshm", chart.Map{"medium": "Memory", "sizeLimit": "1Gi"}),
-		"no memory limit": emptyDir("dshm", chart.Map{"medium": "Memory", "sizeLimit": "16Gi"}).With("resources.limits.memory", nil),
-		"on disk":         emptyDir("cache", chart.Map{"sizeLimit": "16Gi"}),
+		"smaller":          emptyDir("dshm", chart.Map{"medium": "Memory", "sizeLimit": "1Gi"}),
+		"smaller /dev/shm": {"sharedMemory.sizeLimit": "1Gi"},
+		"no memory limit":  emptyDir("dshm", chart.Map{"medium": "Memory", "sizeLimit": "16Gi"}).With("resources.limits.memory", nil),
+		"on disk":          emptyDir("cache", chart.Map{"sizeLimit": "16Gi"}),
+	}},
+
+	// Volumes.
+	"claim-incomplete": {[]report{
+		{name: "neither", values: volume(chart.Map{"mountPath": "/data"}), at: "persistence.data.spec"},
+		{name: "both", values: onePod.And(volume(claim("ReadWriteMany", chart.Map{"existingClaim": "mine"}))), at: "persistence.data.existingClaim"},
+		{name: "no path", values: volume(chart.Map{"existingClaim": "mine"}).With("validation.skip", chart.List{"claim-access-unknown"}), at: "persistence.data"},
+		{name: "no access mode", values: volume(chart.Map{"mountPath": "/data", "spec": chart.Map{"resources": chart.Map{"requests": chart.Map{"storage": "1Gi"}}}}), at: "persistence.data.spec"},
+		{name: "no size", values: volume(chart.Map{"mountPath": "/data", "spec": chart.Map{"accessModes": chart.List{"ReadWriteMany"}}}), at: "persistence.data.spec"},
+		{name: "an existing claim for each pod", values: volume(chart.Map{"mountPath": "/data", "existingClaim": "mine", "perPod": true}), at: "persistence.data.perPod"},
+		{name: "claims of pods that are kept and deleted", values: chart.Values{
+			"persistence.a": claim("ReadWriteOnce", chart.Map{"mountPath": "/a", "perPod": true}),
+			"persistence.b": claim("ReadWriteOnce", chart.Map{"mountPath": "/b", "perPod": true, "retain": false}),
+		}, at: "persistence.b.retain"},
+		{name: "a worker that adds a claim to the server's", values: singleton.And(volume(claim("ReadWriteMany", nil))).And(worker("queue", chart.Map{
+			"persistence": chart.Map{"data": chart.Map{"existingClaim": "mine"}}, "singleton": true,
+		})), at: "workers.queue.persistence.data.existingClaim"},
+	}, map[string]chart.Values{
+		"a claim":                            volume(claim("ReadWriteMany", nil)),
+		"an existing claim":                  volume(chart.Map{"mountPath": "/data", "existingClaim": "mine"}),
+		"a null that removes a volume":       volume(nil),
+		"a null that removes the spec":       volume(chart.Map{"mountPath": "/data", "existingClaim": "mine", "spec": nil}),
+		"claims of pods that are all kept":   {"persistence.a": claim("ReadWriteOnce", chart.Map{"mountPath": "/a", "perPod": true}), "persistence.b": claim("ReadWriteOnce", chart.Map{"mountPath": "/b", "perPod": true})},
+		"another claim of the server is not": {"persistence.a": claim("ReadWriteOnce", chart.Map{"mountPath": "/a", "perPod": true}), "persistence.b": claim("ReadWriteMany", chart.Map{"mountPath": "/b", "retain": false})},
+	}},
+	"claim-of-one-node": {[]report{
+		{name: "several pods", values: volume(claim("ReadWriteOnce", nil)), at: atModes},
+		{name: "several pods that scale to one", values: volume(claim("ReadWriteOnce", nil)).And(chart.Values{
+			"autoscaling.minReplicas": 1, "podDisruptionBudget.enabled": false,
+		}), at: atModes},
+		{name: "several pods without a surge", values: volume(claim("ReadWriteOnce", nil)).And(noSurge), at: atModes},
+		{name: "one pod with a surge", values: onePod.And(volume(claim("ReadWriteOnce", nil))), at: atModes},
+		{name: "one pod with a surge by default", values: onePod.And(volume(claim("ReadWriteOnce", nil))).With("strategy.rollingUpdate.maxSurge", nil), at: atModes},
+		{name: "one pod with a surge, for one pod", values: onePod.And(volume(claim("ReadWriteOncePod", nil))), at: atModes},
+		{name: "an unknown number of pods", values: chart.Values{"autoscaling.enabled": false, "replicaCount": nil, "podDisruptionBudget.enabled": false}.And(volume(claim("ReadWriteOnce", nil))), at: atModes},
+		{name: "a worker shares it", values: singleton.And(volume(claim("ReadWriteOnce", nil))).And(worker("queue", chart.Map{"singleton": true})), at: atModes},
+		{name: "a schedule shares it", values: singleton.And(volume(claim("ReadWriteOnce", nil))).And(aSchedule), at: atModes},
+		{name: "several pods of a worker", values: worker("queue", chart.Map{"replicaCount": 2, "persistence": chart.Map{"own": claim("ReadWriteOnce", nil)}}), at: "workers.queue.persistence.own.spec.accessModes"},
+		{name: "a rollout of a worker", values: worker("queue", chart.Map{"persistence": chart.Map{"own": claim("ReadWriteOnce", nil)}}), at: "workers.queue.persistence.own.spec.accessModes"},
+	}, map[string]chart.Values{
+		"a singleton":                 singleton.And(volume(claim("ReadWriteOnce", nil))),
+		"one pod, replaced":           onePod.And(volume(claim("ReadWriteOnce", nil))).With("strategy", chart.Map{"type": "Recreate"}),
+		"one pod without a surge":     onePod.And(volume(claim("ReadWriteOncePod", nil))).And(noSurge),
+		"a claim for many":            volume(claim("ReadWriteMany", nil)),
+		"a claim for many readers":    volume(claim("ReadOnlyMany", chart.Map{"readOnly": true})),
+		"a claim for each pod":        volume(claim("ReadWriteOnce", chart.Map{"perPod": true})),
+		"a worker without it":         singleton.And(volume(claim("ReadWriteOnce", nil))).And(worker("queue", chart.Map{"persistence": chart.Map{"data": nil}})),
+		"a schedule without it":       singleton.And(volume(claim("ReadWriteOnce", nil))).With("schedules.a", chart.Map{"schedule": "@daily", "task": "a", "persistence": chart.Map{"data": nil}}),
+		"a claim of a worker's own":   worker("queue", chart.Map{"singleton": true, "persistence": chart.Map{"own": claim("ReadWriteOnce", nil)}}),
+		"two claims for two":          singleton.And(volume(claim("ReadWriteOnce", nil))).And(worker("queue", chart.Map{"singleton": true, "persistence": chart.Map{"data": claim("ReadWriteOnce", nil)}})),
+		"a worker with no pod":        singleton.And(volume(claim("ReadWriteOnce", nil))).And(worker("queue", chart.Map{"replicaCount": 0, "podDisruptionBudget": chart.Map{"enabled": false}})),
+		"one claim for each of a set": volume(claim("ReadWriteOnce", chart.Map{"perPod": true})).And(aSchedule),
+	}},
+	"claim-access-unknown": {[]report{
+		{name: "several pods", values: volume(chart.Map{"mountPath": "/data", "existingClaim": "mine"}), at: "persistence.data.existingClaim"},
+		{name: "one pod with a surge", values: onePod.And(volume(chart.Map{"mountPath": "/data", "existingClaim": "mine"})), at: "persistence.data.existingClaim"},
+		{name: "two volumes of one claim", values: volume(chart.Map{"mountPath": "/data", "existingClaim": "mine"}).With("persistence.more", chart.Map{"mountPath": "/more", "existingClaim": "mine"}), at: "persistence.data.existingClaim"},
+	}, map[string]chart.Values{
+		"a singleton": singleton.And(volume(chart.Map{"mountPath": "/data", "existingClaim": "mine"})),
+		"two volumes of one claim of a singleton": singleton.And(volume(chart.Map{"mountPath": "/data", "existingClaim": "mine"})).With("persistence.more", chart.Map{"mountPath": "/more", "existingClaim": "mine"}),
+	}},
+	"stateful-name-too-long": {[]report{
+		{name: "53 characters", values: volume(claim("ReadWriteOnce", chart.Map{"perPod": true})).With("fullnameOverride", strings.Repeat("a", 53)), at: "persistence"},
+		{name: "a worker's", values: worker("queue", chart.Map{"persistence": chart.Map{"data": claim("ReadWriteOnce", chart.Map{"perPod": true})}}).With("fullnameOverride", strings.Repeat("a", 50)), at: "workers.queue.persistence"},
+	}, map[string]chart.Values{
+		"52 characters":                 volume(claim("ReadWriteOnce", chart.Map{"perPod": true})).With("fullnameOverride", strings.Repeat("a", 52)),
+		"53 characters of a Deployment": {"fullnameOverride": strings.Repeat("a", 53)},
+	}},
+	"mount-path-taken": {[]report{
+		{name: "a Secret at /tmp", values: chart.Values{"secret.mountPath": "/tmp"}, at: "secret.mountPath"},
+		{name: "a Secret at /tmp/", values: chart.Values{"secret.mountPath": "/tmp/"}, at: "secret.mountPath"},
+		{name: "a Secret at /", values: chart.Values{"secret.mountPath": "/"}, at: "secret.mountPath"},
+		{name: "a file in the folder of the Secret", values: chart.Values{"secret.mountPath": "/etc/agent", "configFiles.a": chart.Map{"mountPath": "/etc/agent/a.yaml", "content": "a"}}, at: "configFiles.a.mountPath"},
+		{name: "a claim at /tmp", values: volume(claim("ReadWriteMany", chart.Map{"mountPath": "/tmp"})), at: "persistence.data.mountPath"},
+		{name: "a file in the place of shared memory", values: chart.Values{"sharedMemory.sizeLimit": "1Gi", "configFiles.a": chart.Map{"mountPath": "/dev/shm/", "content": "a"}}, at: "configFiles.a.mountPath"},
+		{name: "two files", values: chart.Values{"configFiles.a": chart.Map{"mountPath": "/a", "content": "a"}, "configFiles.b": chart.Map{"mountPath": "/a", "content": "b"}}, at: "configFiles.b.mountPath"},
+		{name: "two folders", values: chart.Values{"writableDirs": chart.List{"/a", "/a/"}}, at: "writableDirs[1]"},
+		{name: "a folder and a claim", values: volume(claim("ReadWriteMany", nil)).With("writableDirs", chart.List{"/data"}), at: "persistence.data.mountPath"},
+		{name: "a mount and a claim", values: volume(claim("ReadWriteMany", nil)).And(mountOf("/data")), at: "volumeMounts[0].mountPath"},
+	}, map[string]chart.Values{
+		"a file next to the Secret":      {"secret.mountPath": "/etc/agent", "configFiles.a": chart.Map{"mountPath": "/etc/agent.yaml", "content": "a"}},
+		"a Secret in /tmp":               {"secret.mountPath": "/tmp/secrets"},
+		"a folder in another":            {"writableDirs": chart.List{"/a", "/a/b", "/tmp/c"}},
+		"your own volume at /tmp":        mountOf("/tmp"),
+		"your own volume at /dev/shm":    mountOf("/dev/shm"),
+		"a claim in the place of /tmp":   volume(claim("ReadWriteMany", chart.Map{"mountPath": "/tmp/cache"})),
+		"a file that is removed by null": {"configFiles.a": chart.Map{"mountPath": "/a", "content": "a"}, "configFiles.b": nil},
+	}},
+	"volume-name-taken": {[]report{
+		{name: "the name of the Secret's volume", values: chart.Values{"secret.mountPath": "/s", "volumes": chart.List{chart.Map{"emptyDir": chart.Map{}, "name": "secrets"}}}, at: "volumes"},
+		{name: "a claim called tmp", values: chart.Values{"persistence.tmp": claim("ReadWriteMany", nil)}, at: "persistence.tmp"},
+		{name: "a claim and a volume", values: volume(claim("ReadWriteMany", nil)).With("volumes", chart.List{chart.Map{"emptyDir": chart.Map{}, "name": "data"}}), at: "persistence.data"},
+		{name: "a claim of each pod and a volume", values: volume(claim("ReadWriteMany", chart.Map{"perPod": true})).With("volumes", chart.List{chart.Map{"emptyDir": chart.Map{}, "name": "data"}}), at: "persistence.data"},
+		{name: "shared memory and a volume", values: chart.Values{"sharedMemory.sizeLimit": "1Gi", "volumes": chart.List{chart.Map{"emptyDir": chart.Map{}, "name": "shm"}}}, at: "volumes"},
+	}, map[string]chart.Values{
+		"the only volume of the Secret's name": {"volumes": chart.List{chart.Map{"emptyDir": chart.Map{}, "name": "secrets"}}},
+		"a volume of another name":             {"secret.mountPath": "/s", "volumes": chart.List{chart.Map{"emptyDir": chart.Map{}, "name": "scratch"}}},
+		"your own tmp":                         {"volumes": chart.List{chart.Map{"emptyDir": chart.Map{}, "name": "tmp"}}},
+	}},
+	"config-files-too-large": {[]report{
+		{name: "two files", values: chart.Values{
+			"configFiles.a": chart.Map{"mountPath": "/a", "content": strings.Repeat("a", 1<<19)}, "configFiles.b": chart.Map{"mountPath": "/b", "content": strings.Repeat("b", 1<<19+1)},
+		}, at: "configFiles"},
+	}, map[string]chart.Values{
+		"as large as possible": {"configFiles.a": chart.Map{"mountPath": "/a", "content": strings.Repeat("a", 1<<20)}},
 	}},
 
 	// Traffic.
@@ -448,6 +671,14 @@ var ruleCases = map[string]struct {
 		"affinity":      {"service.sessionAffinity": "ClientIP", "service.sessionAffinityConfig": chart.Map{"clientIP": chart.Map{"timeoutSeconds": 60}}},
 		"empty fields":  {"service.externalTrafficPolicy": "", "service.loadBalancerSourceRanges": chart.List{}, "service.nodePort": nil},
 	}},
+	"service-required": {[]report{
+		{name: "an Ingress", values: aHost.And(noProbes).With("service.enabled", false), at: "service.enabled"},
+		{name: "a route and a monitor", values: aGateway.And(noProbes).And(chart.Values{"service.enabled": false, "serviceMonitor.enabled": true}), at: "service.enabled"},
+		{name: "no port for metrics", values: noProbes.And(chart.Values{"service.enabled": false, "podMonitor.enabled": true, "metricsPort": nil}), at: "service.enabled"},
+	}, map[string]chart.Values{
+		"nothing that needs it": noProbes.With("service.enabled", false),
+		"metrics of its own":    noProbes.And(chart.Values{"service.enabled": false, "podMonitor.enabled": true}),
+	}},
 	"client-address-hidden": {[]report{
 		{name: "LoadBalancer", values: namedClient.With("service.type", "LoadBalancer"), at: "service.externalTrafficPolicy"},
 		{name: "NodePort", values: namedClient.And(chart.Values{"service.type": "NodePort", "service.externalTrafficPolicy": "Cluster"}), at: "service.externalTrafficPolicy"},
@@ -524,6 +755,7 @@ var ruleCases = map[string]struct {
 	}, map[string]chart.Values{
 		"as long as both":      recreate.With("progressDeadlineSeconds", 395),
 		"as long as the start": {"progressDeadlineSeconds": 65},
+		"a StatefulSet":        volume(claim("ReadWriteOnce", chart.Map{"perPod": true})).With("progressDeadlineSeconds", 64),
 	}},
 	"rollout-reduces-capacity": {[]report{
 		{name: "pods are removed first", values: chart.Values{"strategy.rollingUpdate.maxUnavailable": "100%"}, at: "strategy"},
@@ -652,6 +884,8 @@ var ruleCases = map[string]struct {
 	// Configuration and secrets.
 	"config-credential": {[]report{
 		{name: "a key", values: chart.Values{"config.OPENAI_API_KEY": "abc-secret"}, at: "config.OPENAI_API_KEY"},
+		{name: "a key in a file", values: aFile("model: a\napi_key: abc-secret1\n"), at: "configFiles.main.content"},
+		{name: "a password in the URL of a file", values: aFile(`{"db": "postgresql://me:abc-secret@db:5432/a"}`), at: "configFiles.main.content"},
 		{name: "a random value of an input", values: chart.Values{"config.INPUT_TOKEN": "9f86d081884c7d659a2feaa0c55ad015"}, at: "config.INPUT_TOKEN"},
 		{name: "a key in one word", values: chart.Values{"config.OPENAI_APIKEY": "abc-secret"}, at: "config.OPENAI_APIKEY"},
 		{name: "a token", values: chart.Values{"config.GITHUB_TOKEN": "abc-secret"}, at: "config.GITHUB_TOKEN"},
@@ -737,11 +971,23 @@ var ruleCases = map[string]struct {
 		{name: "in config", values: chart.Values{"config.MAX_RUN_SECONDS": "60"}, at: "config.MAX_RUN_SECONDS"},
 		{name: "in env", values: chart.Values{"env": chart.List{chart.Map{"name": "MAX_RUN_SECONDS", "value": "60"}}}, at: "env[0]"},
 		{name: "in the Secret", values: chart.Values{"secret.stringData.MAX_RUN_SECONDS": "3600"}, at: "secret.stringData.MAX_RUN_SECONDS"},
+		{name: "the time to drain", values: chart.Values{"config.DRAIN_SECONDS": "60"}, at: "config.DRAIN_SECONDS"},
+		{name: "in the sample's config", values: chart.Values{"sample.config.MAX_RUN_SECONDS": "60"}, at: "sample.config.MAX_RUN_SECONDS"},
 		{name: "in the SealedSecret", values: chart.Values{"secret.sealedSecret.encryptedData": chart.Map{"MAX_RUN_SECONDS": "a"}}, at: "secret.sealedSecret.encryptedData.MAX_RUN_SECONDS"},
 	}, map[string]chart.Values{
 		"in an ExternalSecret, which env overrides": aStore.With("secret.externalSecret.data", chart.List{chart.Map{"secretKey": "MAX_RUN_SECONDS", "remoteRef": chart.Map{"key": "a"}}}),
 		"in envFrom, which env overrides":           {"envFrom": chart.List{chart.Map{"secretRef": chart.Map{"name": "a"}}}},
 		"a similar name":                            {"config.MAX_RUN_SECONDS_HINT": "60", "env": chart.List{chart.Map{"name": "MAX_RUN", "value": "60"}}},
+	}},
+	"sample-config-kept": {[]report{
+		{name: "another image", values: ownImage("acme/agent"), at: "sample.enabled"},
+		{name: "another image that sets two of three", values: ownImage("acme/agent").And(chart.Values{
+			"config.REDIS_URL": "redis://redis:6379", "config.DATABASE_URL": nil}), at: "sample.enabled"},
+	}, map[string]chart.Values{
+		"the sample agent, mirrored": ownImage("registry.internal:5000/mirror/ai-agent"),
+		"without its configuration":  ownImage("acme/agent").With("sample.enabled", false),
+		"every one set": ownImage("acme/agent").And(chart.Values{
+			"config.REDIS_URL": "redis://redis:6379", "config.DATABASE_URL": "postgresql://db:5432/a", "config.OPENAI_BASE_URL": "https://api.openai.com/v1"}),
 	}},
 	"secret-sources": {[]report{
 		{name: "two sources", values: chart.Values{"secret.existingSecret": "a", "secret.sealedSecret.encryptedData": chart.Map{"A": "b"}}, at: "secret"},
@@ -773,19 +1019,6 @@ var ruleCases = map[string]struct {
 		{name: "nothing to read", values: chart.Values{"secret.externalSecret.enabled": true, "secret.externalSecret.secretStoreRef.name": "a"}, at: "secret.externalSecret.data"},
 	}, map[string]chart.Values{
 		"dataFrom alone": aStore,
-	}},
-	"secret-mount-path": {[]report{
-		{name: "/tmp", values: chart.Values{"secret.mountPath": "/tmp"}, at: "secret.mountPath"},
-		{name: "/tmp/", values: chart.Values{"secret.mountPath": "/tmp/"}, at: "secret.mountPath"},
-		{name: "/", values: chart.Values{"secret.mountPath": "/"}, at: "secret.mountPath"},
-	}, map[string]chart.Values{
-		"a directory in /tmp": {"secret.mountPath": "/tmp/secrets"},
-	}},
-	"volume-name-secrets": {[]report{
-		{name: "a second volume of this name", values: chart.Values{"secret.mountPath": "/s", "volumes": chart.List{chart.Map{"emptyDir": chart.Map{}, "name": "secrets"}}}, at: "volumes"},
-	}, map[string]chart.Values{
-		"the only volume of this name": {"volumes": chart.List{chart.Map{"emptyDir": chart.Map{}, "name": "secrets"}}},
-		"a volume of another name":     {"secret.mountPath": "/s", "volumes": chart.List{chart.Map{"emptyDir": chart.Map{}, "name": "scratch"}}},
 	}},
 
 	// Network policy.
@@ -881,6 +1114,7 @@ var ruleCases = map[string]struct {
 		"a rule for it":              {"serviceAccount.automount": true, "networkPolicy.extraEgress": chart.List{chart.Map{"to": chart.List{aBlock("192.0.2.1/32")}, "ports": chart.List{chart.Map{"port": 6443}}}}},
 		"a rule for all its ports":   {"serviceAccount.automount": true, "networkPolicy.extraEgress": chart.List{chart.Map{"to": chart.List{aBlock("192.0.2.1/32")}}}},
 		"no policy":                  {"serviceAccount.automount": true, "networkPolicy.enabled": false},
+		"rights, which open it":      {"rbac.rules": chart.List{aRight("get", "configmaps")}},
 	}},
 	"cloud-identity-blocked": {[]report{
 		{name: "GKE", values: identity("iam.gke.io/gcp-service-account"), at: "networkPolicy.egress.cloudIdentity"},
@@ -962,11 +1196,134 @@ var ruleCases = map[string]struct {
 		"args of the entry point":    {"schedules.a": dailyWith("args", chart.List{"run"})},
 		"a schedule that is removed": server.With("schedules.a", nil),
 	}},
+	"schedule-without-command": {[]report{
+		{name: "nothing to run", values: chart.Values{"schedules.a": chart.Map{"schedule": "@daily"}}, at: "schedules.a.task"},
+	}, map[string]chart.Values{
+		"a task":  {"schedules.a": daily},
+		"args":    {"schedules.a": chart.Map{"schedule": "@daily", "args": chart.List{"report"}}},
+		"command": {"schedules.a": chart.Map{"schedule": "@daily", "command": chart.List{"report"}}},
+	}},
+
+	"egress-url-unreadable": {[]report{
+		{name: "no port", values: urls("amqp://broker"), at: "networkPolicy.egress.urls[0]"},
+		{name: "no scheme, the second", values: urls("redis://cache:6379", "broker:5672"), at: "networkPolicy.egress.urls[1]"},
+		{name: "a variable that the values do not have", values: urls("$(BROKER_URL)"), at: "networkPolicy.egress.urls[0]"},
+	}, map[string]chart.Values{
+		"a port":       urls("amqp://broker:5672"),
+		"a variable":   urls("$(BROKER_URL)").With("config.BROKER_URL", "amqp://broker:5672"),
+		"a usual port": urls("https://api.example.com", "redis://cache"),
+		"no policy":    urls("broker").With("networkPolicy.enabled", false),
+	}},
+
+	// Ports.
+	"port-conflict": {[]report{
+		{name: "the name of another", values: chart.Values{"ports": chart.List{aPort("http", 8080)}}, at: "ports[0]"},
+		{name: "the number of the metrics", values: chart.Values{"ports": chart.List{aPort("a", 8080), aPort("b", 9090)}}, at: "ports[1]"},
+		{name: "a number twice", values: chart.Values{"ports": chart.List{aPort("a", 8080), aPort("b", 8080)}}, at: "ports[1]"},
+	}, map[string]chart.Values{
+		"others":          {"ports": chart.List{aPort("a", 8080), aPort("b", 8081)}},
+		"a number of UDP": {"ports": chart.List{chart.Map{"name": "quic", "containerPort": 8000, "protocol": "UDP"}}},
+	}},
+	"service-port-conflict": {[]report{
+		{name: "the name of another", values: servicePorts(chart.Map{"name": "http", "port": 81, "targetPort": "a"}), at: "service.ports[0]"},
+		{name: "a number twice", values: servicePorts(chart.Map{"name": "b", "port": 80, "targetPort": "a"}), at: "service.ports[0]"},
+	}, map[string]chart.Values{
+		"another": servicePorts(chart.Map{"name": "a", "port": 81, "targetPort": "a"}),
+	}},
+	"service-port-unknown": {[]report{
+		{name: "no such name", values: servicePorts(chart.Map{"name": "b", "port": 81, "targetPort": "b"}), at: "service.ports[0].targetPort"},
+		{name: "its number, which no container has", values: servicePorts(chart.Map{"name": "b", "port": 81}), at: "service.ports[0].targetPort"},
+	}, map[string]chart.Values{
+		"its number": servicePorts(chart.Map{"name": "b", "port": 8080}),
+		"of a sidecar": servicePorts(chart.Map{"name": "b", "port": 81, "targetPort": 7000}).With("initContainers", chart.List{chart.Map{
+			"name": "proxy", "image": "proxy:1", "restartPolicy": "Always", "ports": chart.List{chart.Map{"containerPort": 7000}}}}),
+	}},
+	"sessions-spread": {[]report{
+		{name: "an autoscaler", values: chart.Values{"agent.sessions": "InProcess"}, at: "agent.sessions"},
+		{name: "a rollout with a surge", values: onePod.With("agent.sessions", "InProcess"), at: "agent.sessions"},
+		{name: "a proxy that does not observe the affinity", values: aGateway.And(chart.Values{"agent.sessions": "InProcess", "service.sessionAffinity": "ClientIP"}), at: "agent.sessions"},
+	}, map[string]chart.Values{
+		"a singleton":                 {"agent.sessions": "InProcess", "singleton": true},
+		"clients that keep their pod": {"agent.sessions": "InProcess", "service.sessionAffinity": "ClientIP"},
+		"one pod at a time":           onePod.And(chart.Values{"agent.sessions": "InProcess", "strategy.type": "Recreate"}),
+		"one pod of a StatefulSet":    onePod.And(volume(claim("ReadWriteOnce", chart.Map{"perPod": true}))).With("agent.sessions", "InProcess"),
+		"no sessions":                 nil,
+	}},
+
+	// Rights.
+	"rbac-account": {[]report{
+		{name: "the default account", values: rights(aRight("get", "configmaps")).With("serviceAccount.create", false), at: "serviceAccount.create"},
+		{name: "the default account by its name", values: rights(aRight("get", "configmaps")).And(chart.Values{"serviceAccount.create": false, "serviceAccount.name": "default"}), at: "serviceAccount.create"},
+	}, map[string]chart.Values{
+		"one's own":                  rights(aRight("get", "configmaps")).And(chart.Values{"serviceAccount.create": false, "serviceAccount.name": "mine"}),
+		"the default without rights": {"serviceAccount.create": false},
+	}},
+	"rbac-wildcard": {[]report{
+		{name: "verbs", values: rights(aRight("*", "configmaps")), at: "rbac.rules[0].verbs"},
+		{name: "resources of the second rule", values: rights(aRight("get", "configmaps"), aRight("get", "*")), at: "rbac.rules[1].resources"},
+	}, map[string]chart.Values{
+		"lists": rights(chart.Map{"apiGroups": chart.List{"", "apps"}, "resources": chart.List{"pods", "deployments"}, "verbs": chart.List{"get", "list"}}),
+	}},
+	"rbac-escalation": {[]report{
+		{name: "secrets", values: rights(aRight("list", "secrets")), at: "rbac.rules[0].resources"},
+		{name: "pods", values: rights(aRight("create", "pods")), at: "rbac.rules[0].resources"},
+		{name: "commands", values: rights(aRight("create", "pods/exec")), at: "rbac.rules[0].resources"},
+		{name: "a container in a pod", values: rights(aRight("patch", "pods/ephemeralcontainers")), at: "rbac.rules[0].resources"},
+		{name: "tokens", values: rights(aRight("create", "serviceaccounts/token")), at: "rbac.rules[0].resources"},
+	}, map[string]chart.Values{
+		"reading pods":       rights(aRight("get", "pods")),
+		"a resource like it": rights(aRight("get", "secretsantas")),
+		"deleting a Job":     rights(aRight("delete", "jobs")),
+	}},
+	"kubernetes-api-open": {[]report{
+		{name: "no address", values: chart.Values{"rbac.rules": chart.List{aRight("get", "configmaps")}}, at: "networkPolicy.egress.kubernetesAPI"},
+	}, map[string]chart.Values{
+		"its address": rights(aRight("get", "configmaps")),
+		"no policy":   {"rbac.rules": chart.List{aRight("get", "configmaps")}, "networkPolicy.enabled": false},
+	}},
+
+	// Jobs.
+	"job-name": {[]report{
+		{name: "a capital", values: job("Migrate", nil), at: "jobs.Migrate"},
+		{name: "64 characters", values: job(strings.Repeat("a", 55), nil), at: "jobs." + strings.Repeat("a", 55)},
+	}, map[string]chart.Values{
+		"63 characters":               job(strings.Repeat("a", 54), nil),
+		"a job that null has removed": {"jobs.Migrate": nil},
+	}},
+	"job-without-command": {[]report{
+		{name: "nothing to run", values: chart.Values{"jobs.a": chart.Map{}}, at: "jobs.a.command"},
+	}, map[string]chart.Values{
+		"a command": job("a", nil),
+		"args":      {"jobs.a": chart.Map{"args": chart.List{"migrate"}}},
+	}},
+	"job-secret-sealed": {[]report{
+		{name: "a job before the install", values: aSealedSecret.And(job("a", nil)), at: "jobs.a.hooks"},
+		{name: "a job before one of two events", values: aSealedSecret.And(job("a", chart.Map{"hooks": chart.List{"post-install", "pre-upgrade"}})), at: "jobs.a.hooks"},
+	}, map[string]chart.Values{
+		"a job after the install": aSealedSecret.And(job("a", chart.Map{"hooks": chart.List{"post-install", "post-upgrade"}})),
+		"a Secret of one's own":   job("a", nil).With("secret.existingSecret", "mine"),
+	}},
+	"job-cloud-identity": {[]report{
+		{name: "a role of AWS", values: job("a", nil).With("serviceAccount.annotations", chart.Map{"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/a"}), at: "serviceAccount.create"},
+		{name: "EKS Pod Identity", values: job("a", nil).With("networkPolicy.egress.cloudIdentity", chart.List{"eks-pod-identity"}), at: "serviceAccount.create"},
+	}, map[string]chart.Values{
+		"a ServiceAccount of one's own": job("a", nil).And(chart.Values{"serviceAccount.create": false, "serviceAccount.name": "mine"}),
+		"a job after the install":       job("a", chart.Map{"hooks": chart.List{"post-install"}}).With("serviceAccount.annotations", chart.Map{"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/a"}),
+	}},
 	"schedule-time-zone": {[]report{
 		{name: "TZ", values: chart.Values{"schedules.a": chart.Map{"schedule": "TZ=UTC 0 8 * * *", "task": "a"}}, at: "schedules.a.schedule"},
 		{name: "CRON_TZ", values: chart.Values{"schedules.a": chart.Map{"schedule": "CRON_TZ=UTC 0 8 * * *", "task": "a"}}, at: "schedules.a.schedule"},
 	}, map[string]chart.Values{
 		"timeZone": {"schedules.a": chart.Map{"schedule": "0 8 * * *", "task": "a", "timeZone": "UTC"}},
+	}},
+
+	// Workers.
+	"worker-name": {[]report{
+		{name: "a name of the chart's", values: worker("server", nil), at: "workers.server"},
+		{name: "a capital", values: worker("Queue", nil), at: "workers.Queue"},
+		{name: "41 characters", values: worker(strings.Repeat("a", 41), nil), at: "workers." + strings.Repeat("a", 41)},
+	}, map[string]chart.Values{
+		"a name": worker("queue-1", nil), "40 characters": worker(strings.Repeat("a", 40), nil), "a worker that a later file removes": {"workers": chart.Map{"Queue": nil}},
 	}},
 
 	// Monitoring.
@@ -1087,6 +1444,38 @@ func preStop(hook chart.Map) chart.Values {
 
 // hookCommand makes a command the preStop hook of the agent.
 func hookCommand(words ...string) chart.Values { return preStop(command(words...)) }
+
+// aPort is a further port of the container.
+func aPort(name string, number int) chart.Map {
+	return chart.Map{"name": name, "containerPort": number}
+}
+
+// servicePorts are further ports of the Service of a container with the port a, 8080.
+func servicePorts(ports ...any) chart.Values {
+	return chart.Values{"ports": chart.List{aPort("a", 8080)}, "service.ports": chart.List(ports)}
+}
+
+// worker is a worker with a name and further fields.
+func worker(name string, fields chart.Map) chart.Values {
+	return chart.Values{"workers": chart.Map{name: chart.Merge(chart.Map{"args": chart.List{"work"}}, fields)}}
+}
+
+// noProbes are for an agent without a port.
+var noProbes = chart.Values{"livenessProbe": nil, "readinessProbe": nil, "startupProbe": nil}
+
+// line is a command line of the agent.
+func line(words ...string) chart.Values {
+	list := chart.List{}
+	for _, word := range words {
+		list = append(list, word)
+	}
+	return chart.Values{"command": list}
+}
+
+// ownImage is an image that is not the sample agent, without a tag of its own.
+func ownImage(repository string) chart.Values {
+	return chart.Values{"image.repository": repository, "image.digest": aDigest}
+}
 
 // command is a handler of a probe or a hook.
 func command(words ...string) chart.Map {

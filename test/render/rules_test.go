@@ -179,7 +179,7 @@ func TestFindingsSurviveAnyText(t *testing.T) {
 		"ingress.className": odd, "ingress.annotations": chart.Map{"kubernetes.io/ingress.class": "a"},
 	}
 	want := []string{
-		"config-credential", "grace-period-too-short", "ingress-class-conflict", "request-exceeds-limit", "schedule-name", "secret-mount-path",
+		"config-credential", "grace-period-too-short", "ingress-class-conflict", "request-exceeds-limit", "mount-path-taken", "schedule-name",
 		"sidecar-image-tag", "validation-skip",
 	}
 	findings, err := charttest.Own(t).Findings(chart.Options{Set: values})
@@ -230,25 +230,33 @@ func TestFiveMistakesAreReportedAtOnce(t *testing.T) {
 func TestSkippedRules(t *testing.T) {
 	t.Parallel()
 	for _, id := range skippable(t, true) {
-		tc := ruleCases[id].reported[0]
+		tc := &ruleCases[id].reported[0]
+		skip := "validation.skip"
+		if tc.aliases != nil {
+			agent, _, _ := strings.Cut(tc.at, ".")
+			skip = agent + "." + skip
+		}
 		want := []string{id}
 		for _, also := range tc.also {
 			want = append(want, strings.Fields(also)[0])
 		}
-		values := tc.values.With("validation.skip", chart.List{id})
-		findings, err := charttest.Own(t).Findings(chart.Options{Set: values})
+		options := chart.Options{Set: tc.values.With(skip, chart.List{id})}
+		findings, err := tc.chart(t).Findings(options)
 		require.NoError(t, err)
 		assert.ElementsMatch(t, want, finding.IDs(findings))
 		skipped := findings[slices.IndexFunc(findings, func(f finding.Finding) bool { return f.ID == id })]
 		assert.Equal(t, finding.Info, skipped.Severity, id)
-		assert.Equal(t, "validation.skip", skipped.Path.String(), id)
-		_, err = charttest.Template(t, chart.Options{Set: values})
+		assert.Equal(t, skip, skipped.Path.String(), id)
+		_, err = tc.chart(t).Render(options)
 		require.NoError(t, err, id)
 	}
 	assert.Equal(t, []string{
-		"cloud-identity-blocked", "config-credential", "config-name-not-text", "credential-in-plain-text", "egress-unrestricted",
+		"calls-longer-agent", "claim-access-unknown", "claim-of-one-node", "cloud-identity-blocked", "config-credential", "config-name-not-text", "credential-in-plain-text", "egress-unrestricted",
 		"gke-backend-config", "haproxy-reload", "helm-test-image-latest", "image-tag-latest", "ingress-controller-unknown", "ingress-unrestricted",
-		"kubernetes-api-blocked", "nginx-reload", "probe-port-undeclared", "public-name-private-address", "sidecar-ends-first", "sidecar-image-tag",
+		"job-cloud-identity", "kubernetes-api-blocked", "kubernetes-api-open", "nginx-reload", "package-manager-starts-server", "probe-port-undeclared", "public-name-private-address",
+		"rbac-escalation", "rbac-wildcard", "sample-config-kept",
+		"server-drain-too-short", "server-drain-unset",
+		"sessions-spread", "shell-without-exec", "sidecar-ends-first", "sidecar-image-tag",
 		"traefik-grace", "url-overridden", "url-unknown",
 	}, skippable(t, true))
 }

@@ -91,3 +91,29 @@ func TestDisruptionBudgetIsTheSpecifications(t *testing.T) {
 	assert.Equal(t, policyv1.AlwaysAllow, *budget.Spec.UnhealthyPodEvictionPolicy)
 	assert.Equal(t, charttest.One[*appsv1.Deployment](t, objects).Spec.Selector, budget.Spec.Selector)
 }
+
+// Never two pods of a singleton: one, which a rollout replaces only when it has ended.
+func TestSingleton(t *testing.T) {
+	t.Parallel()
+	objects := charttest.Render(t, chart.Values{"singleton": true, "replicaCount": 5})
+	deployment := charttest.One[*appsv1.Deployment](t, objects)
+	assert.EqualValues(t, 1, *deployment.Spec.Replicas)
+	assert.Equal(t, appsv1.DeploymentStrategy{Type: appsv1.RecreateDeploymentStrategyType}, deployment.Spec.Strategy)
+	assert.EqualValues(t, 330+65+300, *deployment.Spec.ProgressDeadlineSeconds, "the next pod starts when the last one has ended")
+	assert.Empty(t, chart.All[*autoscalingv2.HorizontalPodAutoscaler](objects))
+	assert.Empty(t, chart.All[*policyv1.PodDisruptionBudget](objects))
+	assert.Contains(t, notesOf(t, chart.Values{"singleton": true}), "(singleton)")
+}
+
+// An agent without a port has no Service, and its policy admits nobody.
+func TestAgentWithoutAPort(t *testing.T) {
+	t.Parallel()
+	values := noProbes.And(chart.Values{"service.enabled": false, "metricsPort": nil})
+	objects := charttest.Render(t, values)
+	assert.Empty(t, chart.All[*corev1.Service](objects))
+	assert.Empty(t, charttest.One[*appsv1.Deployment](t, objects).Spec.Template.Spec.Containers[0].Ports)
+	policy := charttest.One[*networkingv1.NetworkPolicy](t, objects).Spec
+	assert.Empty(t, policy.Ingress)
+	assert.Contains(t, policy.PolicyTypes, networkingv1.PolicyTypeIngress)
+	assert.NotContains(t, notesOf(t, values), "Connect to it")
+}

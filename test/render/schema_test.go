@@ -53,7 +53,7 @@ func TestSchemaRefuses(t *testing.T) {
 		"a mistyped source of secrets":      {chart.Values{"secret.existingSecrets": "a"}, []string{"secret.existingSecrets"}},
 		"a mistyped field of a volume":      {chart.Values{"volumes": chart.List{chart.Map{"emptydir": chart.Map{}, "name": "a"}}}, []string{"volumes[0].emptydir"}},
 		"a mistyped field of env":           {chart.Values{"env": chart.List{chart.Map{"name": "a", "val": "b"}}}, []string{"env[0].val"}},
-		"a schedule without a task":         {chart.Values{"schedules.a": chart.Map{"schedule": "@daily"}}, []string{"schedules.a.task"}},
+		"an event that is no hook":          {chart.Values{"jobs.a": chart.Map{"hooks": chart.List{"pre-sync"}}}, []string{"jobs.a.hooks[0]"}},
 		"an unknown type of agent":          {chart.Values{"agent.type": "huge"}, []string{"agent.type"}},
 		"a run of no time":                  {chart.Values{"agent.maxRunSeconds": 0}, []string{"agent.maxRunSeconds"}},
 		"a run with a unit":                 {chart.Values{"agent.maxRunSeconds": "5m"}, []string{"agent.maxRunSeconds"}},

@@ -17,7 +17,9 @@ func TestEnvironmentIsReadFromConfigMapAndSecret(t *testing.T) {
 	objects := charttest.Render(t, chart.Values{"secret.stringData.OPENAI_API_KEY": "sk-test"})
 	config, secret := charttest.One[*corev1.ConfigMap](t, objects), charttest.One[*corev1.Secret](t, objects)
 	agent := charttest.One[*appsv1.Deployment](t, objects).Spec.Template.Spec.Containers[0]
-	assert.Equal(t, []corev1.EnvVar{{Name: "MAX_RUN_SECONDS", Value: "300"}}, agent.Env, "what no Secret may override")
+	assert.Equal(t, []corev1.EnvVar{
+		{Name: "DRAIN_SECONDS", Value: "310"}, {Name: "MAX_RUN_SECONDS", Value: "300"}, {Name: "PORT", Value: "8000"},
+	}, agent.Env, "what no Secret may override")
 	assert.Equal(t, []corev1.EnvFromSource{
 		{ConfigMapRef: &corev1.ConfigMapEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: config.Name}}},
 		{SecretRef: &corev1.SecretEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: secret.Name}}},

@@ -41,7 +41,7 @@ func TestFieldsOfTheService(t *testing.T) {
 	}, spec)
 
 	given := chart.Map{
-		"type": "LoadBalancer", "nodePort": 30080,
+		"type": "LoadBalancer", "nodePort": 30080, "appProtocol": "a",
 		"allocateLoadBalancerNodePorts": false, "clusterIP": "10.0.0.1", "externalIPs": chart.List{"192.0.2.1"}, "externalTrafficPolicy": "Local",
 		"healthCheckNodePort": 30081, "internalTrafficPolicy": "Local", "ipFamilies": chart.List{"IPv4", "IPv6"}, "ipFamilyPolicy": "PreferDualStack",
 		"loadBalancerClass": "a/b", "loadBalancerIP": "192.0.2.2", "loadBalancerSourceRanges": chart.List{"203.0.113.0/24"},
@@ -61,6 +61,7 @@ func TestFieldsOfTheService(t *testing.T) {
 		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 		fields = append(fields, name)
 	}
+	assert.Equal(t, "a", *spec.Ports[0].AppProtocol)
 	// clusterIPs follows clusterIP, and a Service with a selector has no externalName.
 	assert.ElementsMatch(t, fields, append(set, "clusterIPs", "externalName"))
 }

@@ -26,7 +26,8 @@ import (
 // readWhole are values that a template copies as a whole, without reading what is
 // in them.
 var readWhole = []string{
-	"autoscaling.behavior", "config", "grafanaDashboard.labels", "livenessProbe", "podSecurityContext", "readinessProbe",
+	"sample.metrics",
+	"autoscaling.behavior", "config", "sample.config", "grafanaDashboard.labels", "livenessProbe", "podSecurityContext", "readinessProbe",
 	"secret.stringData", "securityContext", "startupProbe", "strategy",
 }
 

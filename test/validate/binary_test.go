@@ -23,6 +23,7 @@ import (
 	"example.com/ai-agent/test/internal/check"
 	"example.com/ai-agent/test/internal/finding"
 	"example.com/ai-agent/test/internal/repo"
+	"example.com/ai-agent/test/internal/report"
 )
 
 // consumer returns a folder with the packaged chart, a values file, and nothing of
@@ -123,7 +124,7 @@ func TestServerThatCannotBeAsked(t *testing.T) {
 			var stdout, stderr bytes.Buffer
 			command.Stdout, command.Stderr = &stdout, &stderr
 			_ = command.Run()
-			assert.Equal(t, exitUnable, command.ProcessState.ExitCode(), stdout.String())
+			assert.Equal(t, report.ExitUnable, command.ProcessState.ExitCode(), stdout.String())
 			assert.Empty(t, stdout.String())
 			assert.Contains(t, stderr.String(), tc.says)
 			assert.Equal(t, 1, strings.Count(stderr.String(), "\n"), stderr.String())
@@ -168,7 +169,7 @@ func TestSignalsEndTheCommand(t *testing.T) {
 			require.NoError(t, command.Process.Signal(tc.signal))
 			_ = command.Wait()
 			assert.Less(t, time.Since(sent), time.Second)
-			assert.Equal(t, exitUnable, command.ProcessState.ExitCode())
+			assert.Equal(t, report.ExitUnable, command.ProcessState.ExitCode())
 			assert.Equal(t, "validate: interrupted\n", stderr.String())
 			assert.Empty(t, stdout.String())
 			if pid, err := os.ReadFile(started); err == nil && tc.file != "-" {
@@ -196,20 +197,28 @@ func TestBinaryLinksNoTestingCode(t *testing.T) {
 // modules are unpacked into a private cache: the developer's is only read.
 func TestByVersion(t *testing.T) {
 	t.Parallel()
-	published := module.Version{Path: "example.com/ai-agent", Version: "v0.2.0"}
+	published := module.Version{Path: "example.com/ai-agent", Version: "v0.4.0"}
 	proxy, cache := t.TempDir(), t.TempDir()
 	publish(t, proxy, published)
 	goEnv := func(name string) string {
 		return strings.TrimSpace(must(t, exec.CommandContext(t.Context(), "go", "env", name)))
 	}
 	folder, archive := consumer(t)
-	command := exec.CommandContext(t.Context(), "go", "run", published.Path+"/test/validate@"+published.Version, "--chart", archive, "my.yaml")
-	command.Dir = folder
-	command.Env = append(os.Environ(),
-		"GOMODCACHE="+cache, "GOSUMDB=off", // what is in the developer's cache has been verified
-		"GOFLAGS=-modcacherw -trimpath", // with which the path of the cache does not matter to the build cache
-		"GOPROXY=file://"+proxy+",file://"+filepath.Join(goEnv("GOMODCACHE"), "cache", "download")+","+goEnv("GOPROXY"))
-	assert.Contains(t, must(t, command), "0 errors, 0 warnings, 0 notes; Kubernetes' own validation by kube-validate v")
+	for name, tc := range map[string]struct {
+		args   []string
+		prints string
+	}{
+		"validate": {[]string{"--chart", archive, "my.yaml"}, "0 errors, 0 warnings, 0 notes; Kubernetes' own validation by kube-validate v"},
+		"conform":  {[]string{"--list"}, "run-survives-sigterm"},
+	} {
+		command := exec.CommandContext(t.Context(), "go", append([]string{"run", published.Path + "/test/" + name + "@" + published.Version}, tc.args...)...)
+		command.Dir = folder
+		command.Env = append(os.Environ(),
+			"GOMODCACHE="+cache, "GOSUMDB=off", // what is in the developer's cache has been verified
+			"GOFLAGS=-modcacherw -trimpath "+os.Getenv("GOFLAGS"), // with which the path of the cache does not matter to the build cache
+			"GOPROXY=file://"+proxy+",file://"+filepath.Join(goEnv("GOMODCACHE"), "cache", "download")+","+goEnv("GOPROXY"))
+		assert.Contains(t, must(t, command), tc.prints)
+	}
 }
 
 // publish puts the files of this repository, committed or not, into the folder of a Go module proxy.

@@ -26,13 +26,6 @@ import (
 	"example.com/ai-agent/test/internal/report"
 )
 
-// Exit codes.
-const (
-	exitWarnings = 1
-	exitErrors   = 2
-	exitUnable   = 3
-)
-
 // patience is how long an interrupted validation may take to end.
 const patience = 500 * time.Millisecond
 
@@ -113,7 +106,7 @@ that platform ends its pod.`, check.KubernetesRange()),
 		for line := range strings.Lines(err.Error()) {
 			fmt.Fprintln(stderr, "validate:", strings.TrimSpace(line))
 		}
-		return exitUnable
+		return report.ExitUnable
 	}
 	return code
 }
@@ -147,24 +140,18 @@ func (o options) validate(ctx context.Context, names []string, stdout io.Writer)
 		return 0, err
 	}
 	made := report.Report{
-		Chart: metadata.Name + " " + metadata.Version, Values: names, AskedBy: result.AskedBy,
+		Command: "validate", Chart: metadata.Name + " " + metadata.Version, Values: names, AskedBy: result.AskedBy,
 		Findings: result.Findings, Evaluated: result.Evaluated, Remaining: result.Remaining, Locate: files.locate,
 	}
 	if err := made.Write(stdout, o.format); err != nil {
 		return 0, err
 	}
-	return exitCode(made.Worst(), finding.Severity(o.failOn)), nil
+	return made.ExitCode(finding.Severity(o.failOn)), nil
 }
 
 // check returns every option that is not valid.
 func (o options) check() error {
-	var problems []error
-	if !slices.Contains(report.Formats(), o.format) {
-		problems = append(problems, fmt.Errorf("--output %q is not valid: use one of %s", o.format, strings.Join(report.Formats(), ", ")))
-	}
-	if finding.Severity(o.failOn).Rank() < 0 {
-		problems = append(problems, fmt.Errorf("--fail-on %q is not valid: use error, warning or info", o.failOn))
-	}
+	problems := []error{report.CheckOptions(o.format, o.failOn)}
 	if _, err := chartutil.ParseKubeVersion(o.kubeVersion); err != nil {
 		problems = append(problems, fmt.Errorf("--kube-version %q is not valid: use a version such as %s", o.kubeVersion, chart.KubeVersion))
 	}
@@ -183,14 +170,3 @@ func (o options) loadChart() (*chart.Chart, error) {
 }
 
 func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
-
-func exitCode(worst, threshold finding.Severity) int {
-	switch {
-	case worst == "" || !worst.AtLeast(threshold):
-		return 0
-	case worst == finding.Error:
-		return exitErrors
-	default:
-		return exitWarnings
-	}
-}

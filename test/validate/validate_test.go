@@ -19,6 +19,7 @@ import (
 	"example.com/ai-agent/test/internal/check"
 	"example.com/ai-agent/test/internal/finding"
 	"example.com/ai-agent/test/internal/repo"
+	"example.com/ai-agent/test/internal/report"
 )
 
 // binaries is the folder of what the tests build.
@@ -76,18 +77,18 @@ func TestFindings(t *testing.T) {
 	}{
 		"nothing":                {chart.Values{"agent.maxRunSeconds": 400}, 0, nil},
 		"no value":               {nil, 0, nil},
-		"a mistyped key":         {chart.Values{"agent.maxRunSecond": 600}, exitErrors, map[string]string{"values-schema": "agent.maxRunSecond"}},
-		"a wrong value":          {chart.Values{"agent.type": "huge"}, exitErrors, map[string]string{"values-schema": "agent.type"}},
-		"an interrupted run":     {chart.Values{"terminationGracePeriodSeconds": 30}, exitErrors, map[string]string{"grace-period-too-short": "terminationGracePeriodSeconds"}},
-		"several errors":         {chart.Values{"terminationGracePeriodSeconds": 30, "image.tag": "latest"}, exitErrors, map[string]string{"grace-period-too-short": "terminationGracePeriodSeconds", "image-tag-latest": "image.tag"}},
-		"a warning of the chart": {chart.Values{"agent.maxRunSeconds": 900}, exitWarnings, map[string]string{"run-exceeds-node-drain": "agent.maxRunSeconds"}},
+		"a mistyped key":         {chart.Values{"agent.maxRunSecond": 600}, report.ExitErrors, map[string]string{"values-schema": "agent.maxRunSecond"}},
+		"a wrong value":          {chart.Values{"agent.type": "huge"}, report.ExitErrors, map[string]string{"values-schema": "agent.type"}},
+		"an interrupted run":     {chart.Values{"terminationGracePeriodSeconds": 30}, report.ExitErrors, map[string]string{"grace-period-too-short": "terminationGracePeriodSeconds"}},
+		"several errors":         {chart.Values{"terminationGracePeriodSeconds": 30, "image.tag": "latest"}, report.ExitErrors, map[string]string{"grace-period-too-short": "terminationGracePeriodSeconds", "image-tag-latest": "image.tag"}},
+		"a warning of the chart": {chart.Values{"agent.maxRunSeconds": 900}, report.ExitWarnings, map[string]string{"run-exceeds-node-drain": "agent.maxRunSeconds"}},
 		"a skipped rule":         {chart.Values{"config.A_KEY": "a", "validation.skip": chart.List{"config-credential"}}, 0, map[string]string{"config-credential": "validation.skip", "pitfall-secrets-in-configmaps": "ConfigMap/ai-agent-config"}},
-		"a small limit":          {chart.Values{"resources.limits.memory": "512Mi"}, exitWarnings, map[string]string{"pitfall-memory-limit": "Deployment/ai-agent"}},
-		"a bad sidecar":          {chart.Values{"extraContainers": chart.List{sidecar}}, exitErrors, map[string]string{"sidecar-ends-first": "extraContainers[0]", "pod-security": "Deployment/ai-agent", "practice-requests-and-limits": "Deployment/ai-agent", "kube-score": "Deployment/ai-agent"}},
+		"a small limit":          {chart.Values{"resources.limits.memory": "512Mi"}, report.ExitWarnings, map[string]string{"pitfall-memory-limit": "Deployment/ai-agent"}},
+		"a bad sidecar":          {chart.Values{"extraContainers": chart.List{sidecar}}, report.ExitErrors, map[string]string{"sidecar-ends-first": "extraContainers[0]", "pod-security": "Deployment/ai-agent", "practice-requests-and-limits": "Deployment/ai-agent", "kube-score": "Deployment/ai-agent"}},
 		"an unknown kind":        {object("keda.sh/v1alpha1", "ScaledObject", nil), 0, map[string]string{"schema": "ScaledObject/a"}},
-		"a broken object":        {object("v1", "Service", chart.Map{"prots": chart.List{}}), exitErrors, map[string]string{"schema": "Service/a", "kubernetes": "Service/a"}},
-		"a refused value":        {chart.Values{"livenessProbe": chart.Map{"successThreshold": 2}}, exitErrors, map[string]string{"kubernetes": "Deployment/ai-agent"}},
-		"a broken template":      {chart.Values{"extraObjects": chart.List{`{{ include "nothing" . }}`}}, exitErrors, map[string]string{"render": ""}},
+		"a broken object":        {object("v1", "Service", chart.Map{"prots": chart.List{}}), report.ExitErrors, map[string]string{"schema": "Service/a", "kubernetes": "Service/a"}},
+		"a refused value":        {chart.Values{"livenessProbe": chart.Map{"successThreshold": 2}}, report.ExitErrors, map[string]string{"kubernetes": "Deployment/ai-agent"}},
+		"a broken template":      {chart.Values{"extraObjects": chart.List{`{{ include "nothing" . }}`}}, report.ExitErrors, map[string]string{"render": ""}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -114,7 +115,7 @@ func TestFindings(t *testing.T) {
 func TestTable(t *testing.T) {
 	t.Parallel()
 	code, stdout, stderr := validate(t, write(t, "terminationGracePeriodSeconds: 30\nimage: {tag: latest}"))
-	assert.Equal(t, exitErrors, code)
+	assert.Equal(t, report.ExitErrors, code)
 	assert.Empty(t, stderr)
 	for _, part := range []string{"grace-period-too-short", "terminationGracePeriodSeconds", "image-tag-latest", "image.tag", "→ Set ", "2 errors, 0 warnings, 0 notes; Kubernetes' own validation by kube-validate v"} {
 		assert.Contains(t, stdout, part)
@@ -129,7 +130,7 @@ func TestPipe(t *testing.T) {
 	require.NoError(t, syscall.Mkfifo(pipe, 0o600))
 	go func() { _ = os.WriteFile(pipe, []byte("terminationGracePeriodSeconds: 30"), 0o600) }()
 	code, stdout, stderr := validate(t, "-o", "json", pipe)
-	assert.Equal(t, exitErrors, code, stderr)
+	assert.Equal(t, report.ExitErrors, code, stderr)
 	assert.Equal(t, "grace-period-too-short", findings(t, stdout)[0].ID)
 }
 
@@ -177,7 +178,7 @@ func foreign(t *testing.T, metadata chart.Values) string {
 // Input that cannot be validated is reported in a line for each problem.
 func TestUnable(t *testing.T) {
 	t.Parallel()
-	agent := chart.Map{"name": chart.Name, "version": "0.2.0"}
+	agent := chart.Map{"name": chart.Name, "version": "0.4.0"}
 	for name, tc := range map[string]struct {
 		args []string
 		says []string // a line each
@@ -190,7 +191,7 @@ func TestUnable(t *testing.T) {
 		"more than Helm reads":   {[]string{write(t, "agent: {type: api}\n...\nreplicaCount: 1")}, []string{"is not a values file"}},
 		"two documents":          {[]string{write(t, "agent: {type: api}\n---\nreplicaCount: 1")}, []string{"has 2 YAML documents"}},
 		"a list":                 {[]string{write(t, "- a")}, []string{"is not a values file"}},
-		"another chart's values": {[]string{write(t, "controller: {}\nrbac: {}")}, []string{"is for another chart: this one has none of its keys (controller, rbac)"}},
+		"another chart's values": {[]string{write(t, "controller: {}\nrollout: {}")}, []string{"is for another chart: this one has none of its keys (controller, rollout)"}},
 		"a manifest":             {[]string{write(t, "apiVersion: v1\nkind: Pod")}, []string{"is a manifest of the kind Pod"}},
 		"no chart":               {[]string{"--chart", "/nowhere"}, []string{"/nowhere is not a chart"}},
 		"a foreign chart":        {[]string{"--chart", foreign(t, chart.Values{"name": "redis"})}, []string{"this is the chart redis"}},
@@ -209,7 +210,7 @@ func TestUnable(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			code, stdout, stderr := validate(t, tc.args...)
-			assert.Equal(t, exitUnable, code)
+			assert.Equal(t, report.ExitUnable, code)
 			assert.Empty(t, stdout)
 			lines := strings.Split(strings.TrimSpace(stderr), "\n")
 			require.Len(t, lines, len(tc.says), stderr)
@@ -226,7 +227,7 @@ func TestPlatform(t *testing.T) {
 	t.Parallel()
 	values := write(t, "agent: {maxRunSeconds: 1000}")
 	code, out, _ := validate(t, "-o", "json", "--platform", "eks", values)
-	assert.Equal(t, exitWarnings, code)
+	assert.Equal(t, report.ExitWarnings, code)
 	assert.Contains(t, out, "platform-upgrade-eks")
 	_, out, _ = validate(t, "-o", "json", values)
 	assert.NotContains(t, out, "platform-")
@@ -235,7 +236,7 @@ func TestPlatform(t *testing.T) {
 func TestFailOn(t *testing.T) {
 	t.Parallel()
 	warning := write(t, "resources: {limits: {memory: 512Mi}}")
-	for severity, want := range map[string]int{"error": 0, "warning": exitWarnings, "info": exitWarnings} {
+	for severity, want := range map[string]int{"error": 0, "warning": report.ExitWarnings, "info": report.ExitWarnings} {
 		code, _, _ := validate(t, "--fail-on", severity, warning)
 		assert.Equal(t, want, code, severity)
 	}

@@ -7,21 +7,58 @@ it was idle. All of it looks back, because the series of a pod end with it.
 */}}
 {{- define "ai-agent.interruptedRuns" -}}
 {{- $pods := include "ai-agent.podMatcher" . -}}
-{{- $inFlight := printf "agent_runs_in_flight{%s}" $pods -}}
+{{- $inFlight := include "ai-agent.runSeries" (dict "root" . "metric" "runsInFlight") -}}
 {{- $deleted := printf "kube_pod_deletion_timestamp{%s}" $pods -}}
-(increase(agent_runs_total{ {{- $pods }}, outcome="failed"}[10m]) > 0)
-{{- print " " -}}
-or (increase(kube_pod_container_status_restarts_total{ {{- $pods }}, container="agent"}[10m]) > 0
+{{- with include "ai-agent.runSeries" (dict "root" . "metric" "runsFailed") -}}
+(increase({{ . }}[10m]) > 0)
+{{- print " or " -}}
+{{- end -}}
+{{- if $inFlight -}}
+(increase(kube_pod_container_status_restarts_total{ {{- $pods }}, container="agent"}[10m]) > 0
 {{- print " " -}}
 and on (namespace, pod) max_over_time({{ $inFlight }}[15m]) > 0)
 {{- print " " -}}
 or (last_over_time({{ $inFlight }}[10m]) > 0
 {{- print " " -}}
 unless on (namespace, pod) {{ $inFlight }} unless on (namespace, pod) kube_pod_info{ {{- $pods }}})
+{{- print " or " -}}
+{{- end -}}
+(max_over_time((timestamp({{ $deleted }}) - {{ $deleted }})[10m:15s]) > -{{ include "ai-agent.shutdownSeconds" . }}
+{{- with $inFlight }}
 {{- print " " -}}
-or (max_over_time((timestamp({{ $deleted }}) - {{ $deleted }})[10m:15s]) > -{{ include "ai-agent.shutdownSeconds" . }}
-{{- print " " -}}
-unless on (namespace, pod) last_over_time({{ $inFlight }}[10m]) == 0)
+unless on (namespace, pod) last_over_time({{ . }}[10m]) == 0
+{{- end -}}
+)
+{{- end }}
+
+{{/*
+The names of the metrics of the agent's runs, as YAML: `metrics` over those of the sample agent. None for a worker without metrics.
+*/}}
+{{- define "ai-agent.runMetrics" -}}
+{{- $names := .Values.sample.enabled | ternary .Values.sample.metrics dict | default dict }}
+{{- $names = include "ai-agent.overlay" (dict "base" $names "over" (.Values.metrics | default dict)) | fromJson }}
+{{- and .worker (empty .Values.metricsPort) | empty | ternary $names dict | toYaml }}
+{{- end }}
+
+{{/* The series of a metric of the workload's pods, or nothing if it has none: (dict "root" $ "metric" KEY). */}}
+{{- define "ai-agent.runSeries" -}}
+{{- $metric := get (include "ai-agent.runMetrics" .root | fromYaml) .metric | default "" }}
+{{- $name := regexFind "^[^{]+" $metric }}
+{{- $labels := trimPrefix $name $metric | trimPrefix "{" | trimSuffix "}" }}
+{{- with $name }}
+{{- . }}{ {{- include "ai-agent.podMatcher" $.root }}{{ with $labels }}, {{ . }}{{ end }}}
+{{- end }}
+{{- end }}
+
+{{/* Whether Prometheus scrapes the workload's pods. */}}
+{{- define "ai-agent.scraped" -}}
+{{- $monitored := or .Values.serviceMonitor.enabled .Values.podMonitor.enabled }}
+{{- if and $monitored (or (not .worker) .Values.metricsPort) }}true{{ end }}
+{{- end }}
+
+{{/* The buckets of a histogram, as the series of a metric. */}}
+{{- define "ai-agent.runBuckets" -}}
+{{- include "ai-agent.runSeries" . | replace "{namespace" "_bucket{namespace" }}
 {{- end }}
 
 {{/*
@@ -36,16 +73,28 @@ max by (namespace, pod) (max_over_time({{ $ended }}[15m])) > 0
 unless on (namespace, pod) {{ $ended }} offset 15m > 0
 {{- end }}
 
+{{/* Some pods are not available. */}}
+{{- define "ai-agent.unavailablePods" -}}
+{{- $name := include "ai-agent.workloadName" . -}}
+{{- if include "ai-agent.stateful" . -}}
+{{- $set := printf "namespace=%q, statefulset=%q" .Release.Namespace $name -}}
+kube_statefulset_replicas{ {{- $set }}} > kube_statefulset_status_replicas_available{ {{- $set }}}
+{{- else -}}
+{{- printf "kube_deployment_status_replicas_unavailable{namespace=%q, deployment=%q} > 0" .Release.Namespace $name }}
+{{- end }}
+{{- end }}
+
 {{/* Pods serve, and Prometheus collects the metrics of none. */}}
 {{- define "ai-agent.missingMetrics" -}}
-{{- $deployment := printf "namespace=%q, deployment=%q" .Release.Namespace (include "ai-agent.fullname" .) -}}
-kube_deployment_status_replicas_available{ {{- $deployment }}} > 0
+{{- $kind := include "ai-agent.workloadKind" . | lower -}}
+{{- $workload := printf "namespace=%q, %s=%q" .Release.Namespace $kind (include "ai-agent.workloadName" .) -}}
+kube_{{ $kind }}_status_replicas_available{ {{- $workload }}} > 0
 {{- print " " -}}
 unless on (namespace) count by (namespace) (up{ {{- include "ai-agent.podMatcher" . }}} == 1)
 {{- end }}
 
 {{- define "ai-agent.atMaximum" -}}
-{{- $hpa := printf "namespace=%q, horizontalpodautoscaler=\"%s-hpa\"" .Release.Namespace (include "ai-agent.fullname" .) -}}
+{{- $hpa := printf "namespace=%q, horizontalpodautoscaler=\"%s-hpa\"" .Release.Namespace (include "ai-agent.workloadName" .) -}}
 kube_horizontalpodautoscaler_status_current_replicas{ {{- $hpa }}}
 {{- print " " -}}
 >= kube_horizontalpodautoscaler_spec_max_replicas{ {{- $hpa }}}

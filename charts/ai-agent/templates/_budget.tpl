@@ -10,6 +10,11 @@
 {{- add .Values.agent.endpointDelaySeconds .Values.agent.maxRunSeconds (include "ai-agent.shutdownSeconds" . | int) }}
 {{- end }}
 
+{{/* How long a server may wait for its runs after SIGTERM: the rest of the margin is for its exit. */}}
+{{- define "ai-agent.drainSeconds" -}}
+{{- add .Values.agent.maxRunSeconds (div (include "ai-agent.shutdownSeconds" . | int) 2) }}
+{{- end }}
+
 {{- define "ai-agent.terminationGracePeriodSeconds" -}}
 {{- .Values.terminationGracePeriodSeconds | default (include "ai-agent.neededGraceSeconds" .) | int }}
 {{- end }}
@@ -30,11 +35,11 @@
 {{- end }}
 
 {{/*
-What the Job of a schedule needs: its run and each retry that backoffLimit allows, with the time to schedule the pod,
-pull the image and start before each. (dict "root" $ "schedule" SCHEDULE)
+What a Job needs: its run and each retry that backoffLimit allows, with the time to schedule the pod,
+pull the image and start before each. (dict "root" $ "job" FIELDS)
 */}}
 {{- define "ai-agent.neededJobSeconds" -}}
-{{- mul (add1 (.schedule.backoffLimit | default 0)) (add .root.Values.agent.maxRunSeconds 120) }}
+{{- mul (add1 (.job.backoffLimit | default 0)) (add .root.Values.agent.maxRunSeconds 120) }}
 {{- end }}
 
 {{/* The default deadline of a Job allows for one drain, after which the run starts again. */}}
@@ -42,26 +47,37 @@ pull the image and start before each. (dict "root" $ "schedule" SCHEDULE)
 {{- add (include "ai-agent.neededJobSeconds" . | int) .root.Values.agent.maxRunSeconds 120 }}
 {{- end }}
 
-{{/* The deadline of a Job: that of the schedule, or the default. */}}
+{{/* The deadline of a Job: its own, or the default. */}}
 {{- define "ai-agent.jobDeadline" -}}
-{{- .schedule.activeDeadlineSeconds | default (include "ai-agent.jobSeconds" .) | int64 }}
+{{- .job.activeDeadlineSeconds | default (include "ai-agent.jobSeconds" .) | int64 }}
+{{- end }}
+
+{{/* The failures that the startup probe allows within agent.maxStartSeconds. */}}
+{{- define "ai-agent.startupFailures" -}}
+{{- $probe := .Values.startupProbe | default dict }}
+{{- $seconds := sub .Values.agent.maxStartSeconds ($probe.initialDelaySeconds | default 0) }}
+failureThreshold: {{ divf $seconds ($probe.periodSeconds | default 10) | ceil | int | max 1 }}
 {{- end }}
 
 {{/* How long the startup probe allows the agent to start. */}}
 {{- define "ai-agent.startupSeconds" -}}
-{{- $probe := .Values.startupProbe | default dict }}
-{{- add (dig "initialDelaySeconds" 0 $probe) (mul (dig "periodSeconds" 10 $probe) (dig "failureThreshold" 3 $probe)) }}
+{{- $probe := include "ai-agent.probe" (dict "root" . "name" "startupProbe") | fromJson }}
+{{- add ($probe.initialDelaySeconds | default 0) (mul ($probe.periodSeconds | default 10) ($probe.failureThreshold | default 3)) }}
 {{- end }}
 
 {{/* A pod that is not Ready for longer than this is not merely starting. */}}
 {{- define "ai-agent.notReadySeconds" -}}
-{{- add (include "ai-agent.startupSeconds" .) 60 | max 300 }}
+{{- add (include "ai-agent.startupSeconds" .) (include "ai-agent.replacementWaitSeconds" .) 60 | max 300 }}
 {{- end }}
 
-{{/* How long an old pod may hold up a new one. Recreate waits for its end; without a surge, a node may have room for only one. */}}
+{{/*
+How long an old pod may hold up a new one: until its end if they have the same name (StatefulSet), with Recreate, and without a surge, where
+a node may have room for only one.
+*/}}
 {{- define "ai-agent.replacementWaitSeconds" -}}
-{{- $surge := dig "rollingUpdate" "maxSurge" "" .Values.strategy | toString }}
-{{- $waits := or (eq .Values.strategy.type "Recreate") (regexMatch "^0+%?$" $surge) }}
+{{- $strategy := include "ai-agent.strategy" . | fromJson }}
+{{- $surge := dig "rollingUpdate" "maxSurge" "" $strategy | toString }}
+{{- $waits := or (eq $strategy.type "Recreate") (regexMatch "^0+%?$" $surge) (not (empty (include "ai-agent.stateful" .))) }}
 {{- $waits | ternary (include "ai-agent.terminationGracePeriodSeconds" .) "0" }}
 {{- end }}
 
@@ -75,9 +91,31 @@ pull the image and start before each. (dict "root" $ "schedule" SCHEDULE)
 {{- add (include "ai-agent.neededProgressSeconds" .) 300 | max 600 }}
 {{- end }}
 
-{{/* A rollout replaces one pod after the other, each within its startup time; the last old pod may use its whole grace period. */}}
+{{/*
+A rollout replaces one pod after the other, each within its startup time. The last old pod may use its whole grace period; in a StatefulSet,
+each of them.
+*/}}
 {{- define "ai-agent.upgradeMinutes" -}}
-{{- $pods := .Values.autoscaling.enabled | ternary .Values.autoscaling.maxReplicas (.Values.replicaCount | default 3) | int }}
-{{- $seconds := add (mul $pods (add 10 (include "ai-agent.startupSeconds" .))) (include "ai-agent.terminationGracePeriodSeconds" . | int) }}
+{{- $pods := include "ai-agent.leastPods" . | default 3 | int }}
+{{- if include "ai-agent.autoscaled" . }}{{ $pods = int .Values.autoscaling.maxReplicas }}{{ end }}
+{{- $grace := include "ai-agent.terminationGracePeriodSeconds" . | int }}
+{{- $ends := empty (include "ai-agent.stateful" .) | ternary 1 $pods }}
+{{- $seconds := add (mul $pods (add 10 (include "ai-agent.startupSeconds" .))) (mul $ends $grace) }}
 {{- add 1 (div $seconds 60) }}
+{{- end }}
+
+{{- define "ai-agent.upgradeMinutesList" -}}
+- {{ include "ai-agent.upgradeMinutes" . }}
+{{- end }}
+
+{{/* The longest of all Deployments, which are replaced at the same time, and of all jobs, for each of which Helm waits as long. */}}
+{{- define "ai-agent.longestUpgradeMinutes" -}}
+{{- $longest := 0 }}
+{{- range include "ai-agent.ofAll" (dict "root" $ "template" "ai-agent.upgradeMinutesList") | fromYamlArray }}
+  {{- $longest = max $longest . }}
+{{- end }}
+{{- range $name, $job := include "ai-agent.compact" .Values.jobs | fromYaml }}
+  {{- $longest = add1 (div (include "ai-agent.jobDeadline" (dict "root" $ "job" $job) | int) 60) | max $longest }}
+{{- end }}
+{{- $longest }}
 {{- end }}

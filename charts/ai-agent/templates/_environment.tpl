@@ -6,12 +6,13 @@ over the Secret over config.
 {{/* By name: path (where the values set it), and value, or unreadable if the values do not have it. As JSON. */}}
 {{- define "ai-agent.environment" -}}
 {{- $known := dict }}
-{{- range $name, $value := .Values.config }}
-  {{- if not (kindIs "invalid" $value) }}
-    {{- $known = set $known $name (dict "path" (list "config" $name) "value" (toString $value)) }}
-  {{- end }}
+{{- range $name, $entry := include "ai-agent.config" . | fromJson }}
+  {{- $known = set $known $name (dict "path" $entry.path "value" (toString $entry.value)) }}
 {{- end }}
 {{- $known = merge (include "ai-agent.secretEnvironment" . | fromJson) $known }}
+{{- range $name, $value := include "ai-agent.budgetEnvironment" . | fromYaml }}
+  {{- $known = set $known $name (dict "path" (list "agent" "maxRunSeconds") "value" $value) }}
+{{- end }}
 {{- range $i, $variable := .Values.env }}
   {{- $entry := dict "path" (list "env" (toString $i)) "unreadable" true }}
   {{- if not .valueFrom }}

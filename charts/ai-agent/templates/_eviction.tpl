@@ -26,7 +26,7 @@ how long it runs. The value is "true" and not a duration, because Karpenter befo
 (dict "root" $ "component" COMPONENT)
 */}}
 {{- define "ai-agent.evictionAnnotations" -}}
-{{- if or (eq .component "schedule") (eq (include "ai-agent.eviction" .root) "OnUpgrade") -}}
+{{- if or (hasKey .root "job") (eq (include "ai-agent.eviction" .root) "OnUpgrade") -}}
 cluster-autoscaler.kubernetes.io/safe-to-evict: "false"
 karpenter.sh/do-not-disrupt: "true"
 {{- else -}}

@@ -13,7 +13,7 @@
 
 {{/* Names begin with the release's, so that two releases can share a namespace. */}}
 {{- define "ai-agent.configName" -}}
-{{- include "ai-agent.fullname" . }}-config
+{{- include "ai-agent.hookedName" . }}-config
 {{- end }}
 
 {{- define "ai-agent.serviceName" -}}
@@ -22,7 +22,7 @@
 
 {{- define "ai-agent.serviceAccountName" -}}
 {{- $default := .Values.serviceAccount.create | ternary (include "ai-agent.fullname" .) "default" }}
-{{- default $default .Values.serviceAccount.name }}
+{{- default $default .Values.serviceAccount.name }}{{ if and .hooks .Values.serviceAccount.create }}-hook{{ end }}
 {{- end }}
 
 {{- define "ai-agent.image" -}}
@@ -33,17 +33,17 @@
 {{- end }}
 {{- end }}
 
-{{/* On every pod of the release: those that serve, those of schedules, and those of `helm test` that the policy applies to. */}}
+{{/* On every pod of the release: those that serve, those of schedules and jobs, and those of `helm test` that the policy applies to. */}}
 {{- define "ai-agent.instanceLabels" -}}
 app: {{ include "ai-agent.name" . | quote }}
 app.kubernetes.io/name: {{ include "ai-agent.name" . | quote }}
 app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
-{{/* Selects the serving pods, and never those of a schedule. It must not change: the selector of a Deployment is immutable. */}}
+{{/* Selects the serving pods, or those of a worker, and no others. It must not change: the selector of a Deployment is immutable. */}}
 {{- define "ai-agent.selectorLabels" -}}
 {{ include "ai-agent.instanceLabels" . }}
-app.kubernetes.io/component: server
+app.kubernetes.io/component: {{ .worker | default "server" | quote }}
 {{- end }}
 
 {{/* On every object. */}}
@@ -64,12 +64,13 @@ the sample agent's.
 {{- end }}
 
 {{/*
-Selects the time series of the serving pods, and no other pod's. Kubernetes names a pod DEPLOYMENT-HASH-RANDOM, with 5
+Selects the time series of the serving pods, or those of a worker, and no other pod's. Kubernetes names a pod DEPLOYMENT-HASH-RANDOM, with 5
 random characters, and cuts off what exceeds 58 characters before these, first the last dash and then the end of the
-hash. A hash consists of few characters, so the names of other Deployments and of Jobs that begin alike do not match.
+hash. A hash consists of few characters, so the names of other Deployments and of Jobs that begin alike do not match. A pod of a
+StatefulSet has a number instead.
 */}}
 {{- define "ai-agent.podMatcher" -}}
-{{- $name := include "ai-agent.fullname" . }}
+{{- $name := include "ai-agent.workloadName" . }}
 {{- $hash := "[4-9bcdf]" }}
 {{- $random := "[2-9b-z]{5}" }}
 {{- /* How much of the hash remains when the name is shortened. */}}
@@ -78,7 +79,13 @@ hash. A hash consists of few characters, so the names of other Deployments and o
 {{- if le $left 10 }}
   {{- $rest = printf "(%s{%d}|%s{6,%d}-)%s" $hash $left $hash (max 6 (sub $left 1)) $random }}
 {{- end }}
-{{- printf "namespace=%q, pod=~\"%s-%s\"" .Release.Namespace $name $rest }}
+{{- $pods := printf "%s-%s" $name $rest }}
+{{- if include "ai-agent.stateful" . }}
+  {{- $pods = printf "%s-[0-9]+" $name }}
+{{- else if lt $left 1 }}
+  {{- $pods = printf "%s%s" (trunc 58 (print $name "-")) $random }}
+{{- end }}
+{{- printf "namespace=%q, pod=~%q" .Release.Namespace $pods }}
 {{- end }}
 
 {{/* The name of a schedule's CronJob: (dict "root" $ "name" NAME). */}}
@@ -94,13 +101,18 @@ precedence over both: only objects that nothing of the release selects have them
 {{- define "ai-agent.metadata" -}}
 name: {{ .name | quote }}
 labels:
-  {{- $labels := dict "app.kubernetes.io/component" (.component | default "server") }}
+  {{- $labels := dict "app.kubernetes.io/component" (.component | default .root.worker | default "server") }}
   {{- $labels = merge $labels (include "ai-agent.labels" .root | fromYaml) (.root.Values.commonLabels | default dict) }}
   {{- range $name, $value := include "ai-agent.compact" (.labels | default dict) | fromYaml }}
     {{- $_ := set $labels $name $value }}
   {{- end }}
   {{- include "ai-agent.compact" $labels | nindent 2 }}
-{{- with merge (dict) (.annotations | default dict) (.root.Values.commonAnnotations | default dict) }}
+{{- $hook := dict }}
+{{- with .root.hooks }}
+  {{- /* Before the jobs that need it. */}}
+  {{- $hook = include "ai-agent.hookAnnotations" (dict "events" . "weight" -100) | fromYaml }}
+{{- end }}
+{{- with merge $hook (.annotations | default dict) (.root.Values.commonAnnotations | default dict) }}
 annotations:
   {{- include "ai-agent.compact" . | nindent 2 }}
 {{- end }}
@@ -109,7 +121,7 @@ annotations:
 {{/* A map as YAML, without entries that are null: a later values file removes an entry that way. */}}
 {{- define "ai-agent.compact" -}}
 {{- $kept := dict }}
-{{- range $name, $value := . }}
+{{- range $name, $value := (. | default dict) }}
   {{- if not (kindIs "invalid" $value) }}{{ $_ := set $kept $name $value }}{{ end }}
 {{- end }}
 {{- toYaml $kept }}

@@ -17,6 +17,13 @@
 {{- uniq $rules | toYaml }}
 {{- end }}
 
+{{/* Those for the environments of the server, of workers, of schedules and of jobs, and for networkPolicy.egress.urls. */}}
+{{- define "ai-agent.allServerEgress" -}}
+{{- $all := include "ai-agent.ofAll" (dict "root" . "template" "ai-agent.serverEgress") | fromYamlArray }}
+{{- $all = include "ai-agent.ofJobs" (dict "root" . "template" "ai-agent.serverEgress") | fromYamlArray | concat $all }}
+{{- include "ai-agent.urlEgress" . | fromYamlArray | concat $all | uniq | toYaml }}
+{{- end }}
+
 {{/*
 Egress rules for the servers in a URL: a Service of this namespace (`redis-service`) or of another (`redis.data`,
 `redis.data.svc`), an address, or a public name, of which only the port is known. The port is that of the Service; if the

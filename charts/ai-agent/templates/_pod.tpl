@@ -1,6 +1,6 @@
 {{/*
-The pod template of the Deployment and the schedules:
-(dict "root" $ "component" "server" | "schedule" "schedule" (dict …))
+The pod template of the Deployments, the schedules and the jobs, whose fields the root has as .job:
+(dict "root" $ "component" "server" | WORKER | "schedule" | "job")
 */}}
 
 {{- define "ai-agent.podMetadata" -}}
@@ -12,6 +12,7 @@ annotations:
   {{- $external := omit .root.Values.secret.externalSecret "refreshInterval" }}
   {{- $source := merge (dict "externalSecret" $external) (omit .root.Values.secret "stringData" "detectRotation" "externalSecret") }}
   {{- $annotations := dict "checksum/config" $config "checksum/secret" $secret "checksum/secret-source" (toJson $source | sha256sum) }}
+  {{- with include "ai-agent.files" .root | fromYaml }}{{ $_ := set $annotations "checksum/files" (toJson . | sha256sum) }}{{ end }}
   {{- $annotations = merge $annotations (.root.Values.podAnnotations | default dict) (.root.Values.commonAnnotations | default dict) }}
   {{- range $name, $value := include "ai-agent.evictionAnnotations" . | fromYaml }}
     {{- if not (hasKey $annotations $name) }}{{ $_ := set $annotations $name $value }}{{ end }}
@@ -27,9 +28,9 @@ labels:
 
 {{- define "ai-agent.podSpec" -}}
 {{- $values := .root.Values -}}
-{{- $server := eq .component "server" -}}
+{{- $server := not (hasKey .root "job") -}}
 serviceAccountName: {{ include "ai-agent.serviceAccountName" .root | quote }}
-automountServiceAccountToken: {{ $values.serviceAccount.automount }}
+automountServiceAccountToken: {{ include "ai-agent.automountsToken" .root }}
 {{- /* Otherwise a Service called redis would set REDIS_PORT in the environment. */}}
 enableServiceLinks: false
 restartPolicy: {{ $server | ternary "Always" "Never" }}
@@ -38,7 +39,7 @@ terminationGracePeriodSeconds: {{ include "ai-agent.terminationGracePeriodSecond
 imagePullSecrets:
   {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- with $values.podSecurityContext }}
+{{- with include "ai-agent.podSecurityContext" .root | fromYaml }}
 securityContext:
   {{- toYaml . | nindent 2 }}
 {{- end }}
@@ -53,17 +54,7 @@ containers:
   {{- toYaml $values.extraContainers | nindent 2 }}
   {{- end }}
 volumes:
-  {{- if not (has "tmp" (include "ai-agent.volumeNames" .root | splitList " ")) }}
-  - name: tmp
-    emptyDir:
-      sizeLimit: {{ $values.tmp.sizeLimit }}
-  {{- end }}
-  {{- with include "ai-agent.secretVolumes" .root }}
-  {{- . | nindent 2 }}
-  {{- end }}
-  {{- with $values.volumes }}
-  {{- toYaml . | nindent 2 }}
-  {{- end }}
+  {{- include "ai-agent.volumes" . | trim | nindent 2 }}
 {{- include "ai-agent.scheduling" .root }}
 {{- if $server }}
   {{- include "ai-agent.placement" .root }}
@@ -77,10 +68,10 @@ volumes:
 
 {{- define "ai-agent.container" -}}
 {{- $values := .root.Values -}}
-{{- $server := eq .component "server" -}}
+{{- $server := not (hasKey .root "job") -}}
 image: {{ include "ai-agent.image" .root | quote }}
 imagePullPolicy: {{ $values.image.pullPolicy }}
-{{- with include (printf "ai-agent.%sLine" .component) . | fromYaml }}
+{{- with include ($server | ternary "ai-agent.serverLine" "ai-agent.jobLine") . | fromYaml }}
   {{- if .command }}
 command:
   {{- toYaml .command | nindent 2 }}
@@ -90,16 +81,9 @@ args:
   {{- toYaml .args | nindent 2 }}
   {{- end }}
 {{- end }}
-{{- if $server }}
+{{- with $server | ternary (include "ai-agent.ports" .root) "" }}
 ports:
-  - name: http
-    containerPort: {{ $values.containerPort }}
-    protocol: TCP
-  {{- with $values.metricsPort }}
-  - name: metrics
-    containerPort: {{ . }}
-    protocol: TCP
-  {{- end }}
+  {{- . | nindent 2 }}
 {{- end }}
 env:
   {{- include "ai-agent.env" .root | nindent 2 }}
@@ -116,49 +100,76 @@ envFrom:
 {{- if $server }}
 {{- include "ai-agent.probes" .root }}
 lifecycle:
-  {{- $values.lifecycle | default (include "ai-agent.lifecycle" .root | fromYaml) | toYaml | nindent 2 }}
+  {{- $hooks := $values.lifecycle | default dict }}
+  {{- if or (empty $hooks) $values.drain.until }}{{ $hooks = merge (dict) $hooks (include "ai-agent.lifecycle" .root | fromYaml) }}{{ end }}
+  {{- toYaml $hooks | nindent 2 }}
 {{- end }}
 resources:
-  {{- include "ai-agent.resources" (dict "root" .root "own" (dig "resources" dict (.schedule | default dict))) | nindent 2 }}
-{{- with $values.resizePolicy }}
+  {{- include "ai-agent.resources" (dict "root" .root "own" (dig "resources" dict (.root.job | default dict))) | nindent 2 }}
+{{- /* A pod that is not restarted may have no policy that restarts a container. */}}
+{{- with $server | ternary $values.resizePolicy list }}
 resizePolicy:
   {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- with $values.securityContext }}
+{{- with include "ai-agent.compact" $values.securityContext | fromYaml }}
 securityContext:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 volumeMounts:
-  {{- if not (include "ai-agent.mountsTmp" .root) }}
-  - name: tmp
-    mountPath: /tmp
+  {{- include "ai-agent.volumeMounts" . | trim | nindent 2 }}
+{{- end }}
+
+{{/* The ports on which the agent listens, as YAML. */}}
+{{- define "ai-agent.ports" -}}
+{{- if .Values.service.enabled -}}
+- name: http
+  containerPort: {{ .Values.containerPort }}
+  protocol: TCP
+{{- end }}
+{{- with .Values.metricsPort }}
+- name: metrics
+  containerPort: {{ . }}
+  protocol: TCP
+{{- end }}
+{{- range .Values.ports }}
+- {{ toYaml . | nindent 2 | trim }}
+{{- end }}
+{{- end }}
+
+{{/* The number of a port of the agent, by its number or name: (dict "root" $ "port" PORT). */}}
+{{- define "ai-agent.portNumber" -}}
+{{- $number := toString .port }}
+{{- $own := dict "http" .root.Values.containerPort "metrics" .root.Values.metricsPort }}
+{{- range .root.Values.ports }}{{ $own = set $own .name .containerPort }}{{ end }}
+{{- get $own $number | default $number }}
+{{- end }}
+
+{{/* The ports to which clients of the Service connect, as a YAML list of numbers. */}}
+{{- define "ai-agent.clientPorts" -}}
+{{- $ports := list (int .Values.containerPort) }}
+{{- range get .Values.service "ports" | default list }}
+  {{- if eq (.protocol | default "TCP") "TCP" }}
+    {{- $ports = append $ports (include "ai-agent.portNumber" (dict "root" $ "port" (.targetPort | default .port)) | int) }}
   {{- end }}
-  {{- with include "ai-agent.secretMounts" .root }}
-  {{- . | nindent 2 }}
+{{- end }}
+{{- without (uniq $ports) 0 | toYaml }}
+{{- end }}
+
+{{/* The targets of service.ports in other containers, as ports of a NetworkPolicy: a YAML list. */}}
+{{- define "ai-agent.sidecarPorts" -}}
+{{- $own := list }}
+{{- range include "ai-agent.ports" . | fromYamlArray }}{{ $own = concat $own (list .name (toString .containerPort)) }}{{ end }}
+{{- range get .Values.service "ports" | default list }}
+  {{- $target := .targetPort | default .port }}
+  {{- if not (has (toString $target) $own) }}
+- {port: {{ $target }}, protocol: {{ .protocol | default "TCP" }}}
   {{- end }}
-  {{- with $values.volumeMounts }}
-  {{- toYaml . | nindent 2 }}
-  {{- end }}
+{{- end }}
 {{- end }}
 
 {{/* The command and args of the agent. */}}
 {{- define "ai-agent.serverLine" -}}
 {{- dict "command" .root.Values.command "args" .root.Values.args | toYaml }}
-{{- end }}
-
-{{/*
-The command and args of a schedule. The agent's command usually starts a server, so a schedule that says what to run does not follow it: its
-args are then the whole line, as of an image without an entry point. A schedule that says nothing relies on the contract: run --task TASK.
-*/}}
-{{- define "ai-agent.scheduleLine" -}}
-{{- $command := .root.Values.command }}
-{{- $line := dict "command" $command "args" (list "run" "--task" .schedule.task) }}
-{{- if .schedule.command }}
-  {{- $line = dict "command" .schedule.command "args" .schedule.args }}
-{{- else if .schedule.args }}
-  {{- $line = empty $command | ternary (dict "args" .schedule.args) (dict "command" .schedule.args) }}
-{{- end }}
-{{- toYaml $line }}
 {{- end }}
 
 {{/* A volume called tmp in volumes replaces the chart's. */}}
@@ -171,15 +182,25 @@ args are then the whole line, as of an image without an entry point. A schedule 
 {{- range .Values.volumeMounts }}{{ if eq (clean .mountPath) "/tmp" }}true{{ end }}{{ end }}
 {{- end }}
 
-{{/* A handler in the values replaces the default httpGet: a probe has exactly one. */}}
 {{- define "ai-agent.probes" -}}
-{{- range $probe := list "livenessProbe" "readinessProbe" "startupProbe" }}
-  {{- with get $.Values $probe }}
-    {{- $replaced := or .exec .tcpSocket .grpc | empty | not }}
-{{ $probe }}:
-    {{- $replaced | ternary (omit . "httpGet") . | toYaml | nindent 2 }}
+{{- range $name := list "livenessProbe" "readinessProbe" "startupProbe" }}
+  {{- with include "ai-agent.probe" (dict "root" $ "name" $name) | fromJson }}
+{{ $name }}:
+    {{- toYaml . | nindent 2 }}
   {{- end }}
 {{- end }}
+{{- end }}
+
+{{/*
+A probe as JSON: (dict "root" $ "name" NAME). A handler in the values replaces the default httpGet, because a probe has exactly one.
+*/}}
+{{- define "ai-agent.probe" -}}
+{{- $probe := get .root.Values .name | default dict }}
+{{- $probe = or $probe.exec $probe.tcpSocket $probe.grpc | empty | ternary $probe (omit $probe "httpGet") }}
+{{- if and $probe (eq .name "startupProbe") }}
+  {{- $probe = merge (dict) $probe (include "ai-agent.startupFailures" .root | fromYaml) }}
+{{- end }}
+{{- include "ai-agent.compact" $probe | fromYaml | toJson }}
 {{- end }}
 
 {{/* The port that Prometheus scrapes. */}}
@@ -194,26 +215,53 @@ args are then the whole line, as of an image without an entry point. A schedule 
 
 {{/* The port to which it sends the request. */}}
 {{- define "ai-agent.readyPort" -}}
-{{- $port := dig "httpGet" "port" "http" (.Values.readinessProbe | default dict) | toString }}
-{{- get (dict "http" .Values.containerPort "metrics" .Values.metricsPort) $port | default $port | toString }}
+{{- include "ai-agent.portNumber" (dict "root" . "port" (dig "httpGet" "port" "http" (.Values.readinessProbe | default dict))) }}
 {{- end }}
 
 {{- define "ai-agent.readyScheme" -}}
 {{- dig "httpGet" "scheme" "HTTP" (.Values.readinessProbe | default dict) }}
 {{- end }}
 
-{{/* That port if a load balancer sends the request to it, from outside the node, and it is not one of the agent's two. */}}
+{{/* That port if a load balancer sends the request to it, from outside the node, and it is not one of the agent's. */}}
 {{- define "ai-agent.readyPortOfLoadBalancer" -}}
 {{- $port := include "ai-agent.readyPort" . }}
-{{- $own := list (toString .Values.containerPort) (toString .Values.metricsPort) }}
+{{- $own := list }}
+{{- range include "ai-agent.ports" . | fromYamlArray }}{{ $own = append $own (toString .containerPort) }}{{ end }}
 {{- if and (has (include "ai-agent.ingressController" .) (list "alb" "gce")) (not (has $port $own)) }}{{ $port }}{{ end }}
 {{- end }}
 
-{{/* The native sleep action: it needs neither a shell nor a binary in the image. */}}
+{{/* The native sleep action, unless there is more to wait for: it needs neither a shell nor a binary in the image. */}}
 {{- define "ai-agent.lifecycle" -}}
 preStop:
+  {{- if .Values.drain.until }}
+  exec:
+    command:
+      {{- list "sh" "-c" (include "ai-agent.drainScript" .) "drain" | toYaml | nindent 6 }}
+      {{- with .Values.drain.command }}
+      {{- toYaml . | nindent 6 }}
+      {{- end }}
+  {{- else }}
   sleep:
     seconds: {{ .Values.agent.endpointDelaySeconds }}
+  {{- end }}
+{{- end }}
+
+{{/* Measures time by the uptime, because the clock may be changed. */}}
+{{- define "ai-agent.drainScript" -}}
+{{- $ports := list -}}
+{{- range include "ai-agent.clientPorts" . | fromYamlArray }}{{ $ports = append $ports (printf "%04X" (int .)) }}{{ end -}}
+{{- $port := len $ports | eq 1 | ternary (first $ports) (printf "(%s)" (join "|" $ports)) -}}
+{{- $connected := printf "^ *[0-9]+: [0-9A-F]+:%s [0-9A-F]+:[0-9A-F]+ 01 " $port -}}
+sleep {{ .Values.agent.endpointDelaySeconds }}
+now() { read -r up idle </proc/uptime && echo "${up%%.*}"; }
+end=$(($(now) + {{ .Values.agent.maxRunSeconds }}))
+{{- if eq .Values.drain.until "connections" }}
+while [ "$(now)" -lt "$end" ] && grep -Eqs '{{ $connected }}' /proc/net/tcp /proc/net/tcp6; do
+{{- else }}
+while [ "$(now)" -lt "$end" ] && ! "$@"; do
+{{- end }}
+  sleep 1
+done
 {{- end }}
 
 {{- define "ai-agent.secretVolumes" -}}
@@ -223,7 +271,7 @@ preStop:
     driver: secrets-store.csi.k8s.io
     readOnly: true
     volumeAttributes:
-      secretProviderClass: {{ include "ai-agent.fullname" . | quote }}
+      secretProviderClass: {{ include "ai-agent.hookedName" . | quote }}
 {{- else if .Values.secret.mountPath -}}
 - name: secrets
   secret:
@@ -300,14 +348,14 @@ podAntiAffinity:
             {{- include "ai-agent.selectorLabels" . | nindent 12 }}
 {{- end }}
 
-{{/* Per pod-template-hash, so that a rollout spreads the new pods, not old and new pods together. */}}
+{{/* Per revision of the pod template, so that a rollout spreads the new pods, not old and new pods together. */}}
 {{- define "ai-agent.spread" -}}
 {{- range list "kubernetes.io/hostname" "topology.kubernetes.io/zone" }}
 - maxSkew: 1
   topologyKey: {{ . }}
   whenUnsatisfiable: ScheduleAnyway
   nodeTaintsPolicy: Honor
-  matchLabelKeys: [pod-template-hash]
+  matchLabelKeys: [{{ include "ai-agent.stateful" $ | empty | ternary "pod-template-hash" "controller-revision-hash" }}]
   labelSelector:
     matchLabels:
       {{- include "ai-agent.selectorLabels" $ | nindent 6 }}

@@ -7,23 +7,41 @@ With replicaCount null the field is omitted from the first revision on, and late
 Deployment does not: it keeps the field.
 */}}
 {{- define "ai-agent.replicas" -}}
-{{- if not (or .Values.autoscaling.enabled (kindIs "invalid" .Values.replicaCount)) }}
+{{- if .Values.singleton -}}
+1
+{{- else if not (or (include "ai-agent.autoscaled" .) (kindIs "invalid" .Values.replicaCount)) }}
 {{- .Values.replicaCount }}
 {{- else if include "ai-agent.online" . }}
-{{- $live := lookup "apps/v1" "Deployment" .Release.Namespace (include "ai-agent.fullname" .) }}
-{{- $least := .Values.autoscaling.enabled | ternary .Values.autoscaling.minReplicas 0 | int }}
+{{- $live := include "ai-agent.liveWorkload" . | fromJson }}
+{{- $least := (include "ai-agent.autoscaled" . | eq "true") | ternary .Values.autoscaling.minReplicas 0 | int }}
 {{- /* A preview of an upgrade may have no access to the Deployment. */}}
 {{- $known := or $live .Release.IsInstall }}
+{{- if .worker }}{{ $known = or $known (lookup "apps/v1" "Deployment" .Release.Namespace (include "ai-agent.fullname" .)) }}{{ end }}
 {{- /* Not below the minimum: 0 disables an autoscaler whose minimum is 1. */}}
 {{- if and $known (not (include "ai-agent.replicasOmitted" .)) }}{{ max (dig "spec" "replicas" 0 $live) $least }}{{ end }}
 {{- end }}
 {{- end }}
 
+{{- define "ai-agent.autoscaled" -}}
+{{- if and .Values.autoscaling.enabled (not .Values.singleton) }}true{{ end }}
+{{- end }}
+
+{{/* How a rollout replaces pods, as JSON: never two of a singleton, and in a StatefulSet one after the other. */}}
+{{- define "ai-agent.strategy" -}}
+{{- if include "ai-agent.stateful" . }}
+  {{- dict "type" "RollingUpdate" | toJson }}
+{{- else if .Values.singleton }}
+  {{- dict "type" "Recreate" | toJson }}
+{{- else }}
+  {{- eq .Values.strategy.type "RollingUpdate" | ternary .Values.strategy (omit .Values.strategy "rollingUpdate") | toJson }}
+{{- end }}
+{{- end }}
+
 {{/* Whether this revision leaves the number of pods to others, as all before it did. */}}
 {{- define "ai-agent.replicasOmitted" -}}
-{{- $live := lookup "apps/v1" "Deployment" .Release.Namespace (include "ai-agent.fullname" .) }}
+{{- $live := include "ai-agent.liveWorkload" . | fromJson }}
 {{- $before := dig "metadata" "annotations" "ai-agent/replicas" "" $live }}
-{{- if and (kindIs "invalid" .Values.replicaCount) (or (not $live) (eq $before "omitted")) }}true{{ end }}
+{{- if and (kindIs "invalid" .Values.replicaCount) (not .Values.singleton) (or (not $live) (eq $before "omitted")) }}true{{ end }}
 {{- end }}
 
 {{/*

@@ -34,7 +34,8 @@ null, takes precedence; a limit in the values is also the request, as in Kuberne
 (dict "root" $ "resources" RESOURCES "given" VALUES)
 */}}
 {{- define "ai-agent.requestScratch" -}}
-{{- $own := or (has "tmp" (include "ai-agent.volumeNames" .root | splitList " ")) (include "ai-agent.mountsTmp" .root) }}
+{{- $unmounted := and (include "ai-agent.mountsTmp" .root) (empty .root.Values.writableDirs) }}
+{{- $own := or (has "tmp" (include "ai-agent.volumeNames" .root | splitList " ")) $unmounted }}
 {{- range .given }}
   {{- if hasKey (dig "requests" dict (. | default dict) | default dict) "ephemeral-storage" }}{{ $own = true }}{{ end }}
 {{- end }}

@@ -13,7 +13,7 @@
 {{- end }}
 
 {{- define "ai-agent.secretName" -}}
-{{- default (printf "%s-secrets" (include "ai-agent.fullname" .)) .Values.secret.existingSecret }}
+{{- default (printf "%s-secrets" (include "ai-agent.hookedName" .)) .Values.secret.existingSecret }}
 {{- end }}
 
 {{/* What the chart's own Secret contains. Empty values are left out. */}}
@@ -34,7 +34,7 @@ External Secrets and others create their Secret after the first render, which se
 if the Secret has been changed since they were started.
 */}}
 {{- define "ai-agent.secretVersions" -}}
-{{- $deployment := lookup "apps/v1" "Deployment" .Release.Namespace (include "ai-agent.fullname" .) }}
+{{- $deployment := include "ai-agent.liveWorkload" . | fromJson }}
 {{- $before := dig "metadata" "annotations" "checksum/secret" "" $deployment }}
 {{- $pods := dig "spec" "template" "metadata" "annotations" "checksum/secret" "" $deployment }}
 {{- $own := not (include "ai-agent.secretSources" .) }}

@@ -1,6 +1,7 @@
 {{/*
 A pod of `helm test`, with the security context and scheduling of the agent:
-(dict "root" $ "name" NAME "labels" LABELS "args" ARGS "environment" true | false)
+(dict "root" $ "name" NAME "labels" LABELS "command" COMMAND "args" ARGS "environment" true | false)
+The command is YAML, by default that of every test.
 */}}
 {{- define "ai-agent.testPod" -}}
 {{- $values := .root.Values -}}
@@ -25,7 +26,7 @@ spec:
   imagePullSecrets:
     {{- toYaml . | nindent 4 }}
   {{- end }}
-  {{- with $values.podSecurityContext }}
+  {{- with include "ai-agent.compact" $values.podSecurityContext | fromYaml }}
   securityContext:
     {{- toYaml . | nindent 4 }}
   {{- end }}
@@ -37,7 +38,7 @@ spec:
       image: {{ $values.helmTest.image | default (include "ai-agent.image" .root) | quote }}
       imagePullPolicy: {{ $values.image.pullPolicy }}
       command:
-        {{- toYaml $values.helmTest.command | nindent 8 }}
+        {{- .command | default (include "ai-agent.testCommand" .root) | nindent 8 }}
       args:
         {{- toYaml .args | nindent 8 }}
       {{- if .environment }}
@@ -45,13 +46,45 @@ spec:
         - configMapRef:
             name: {{ include "ai-agent.configName" .root | quote }}
       {{- end }}
+      {{- /* With cgroup v1, runc freezes a container to start it, and gives up if it gets hardly any CPU meanwhile. */}}
       resources:
-        requests: {cpu: 10m, memory: 16Mi}
-        limits: {cpu: 100m, memory: 64Mi}
-      {{- with $values.securityContext }}
+        requests: {cpu: 50m, memory: 16Mi}
+        limits: {cpu: 500m, memory: 64Mi}
+      {{- with include "ai-agent.compact" $values.securityContext | fromYaml }}
       securityContext:
         {{- toYaml . | nindent 8 }}
       {{- end }}
+{{- end }}
+
+{{/* The path of the readiness probe, if it is one of containerPort: otherwise any answer will do. */}}
+{{- define "ai-agent.testPath" -}}
+{{- with (include "ai-agent.probe" (dict "root" . "name" "readinessProbe") | fromJson).httpGet }}
+  {{- if has (toString .port) (list "http" (toString $.Values.containerPort)) }}/{{ .path | default "" | trimPrefix "/" }}{{ end }}
+{{- end }}
+{{- end }}
+
+{{/* The pods of the tests, as peers of the NetworkPolicy. */}}
+{{- define "ai-agent.testPeer" -}}
+{{- if .Values.helmTest.enabled -}}
+- podSelector:
+    matchLabels:
+      app.kubernetes.io/instance: {{ .Release.Name | quote }}
+      app.kubernetes.io/component: test
+{{- end }}
+{{- end }}
+
+{{/* The command of the tests; none if the image is known to have none. */}}
+{{- define "ai-agent.testCommand" -}}
+{{- $test := .Values.helmTest }}
+{{- $command := $test.command }}
+{{- if and (empty $command) $test.interpreter }}
+  {{- $node := list "node" "-e" (.Files.Get "files/check.js") "--" }}
+  {{- $python := list $test.interpreter "-c" (.Files.Get "files/check.py") }}
+  {{- $command = eq $test.interpreter "node" | ternary $node $python }}
+{{- else if and (empty $command) (or .Values.sample.enabled $test.image) }}
+  {{- $command = list "/agent" "check" }}
+{{- end }}
+{{- if and $test.enabled $command }}{{ toYaml $command }}{{ end }}
 {{- end }}
 
 {{/*

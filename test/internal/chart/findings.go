@@ -205,6 +205,8 @@ func (c *Chart) Rules() ([]finding.Rule, error) {
 			Severity  finding.Severity
 			Title     string
 			Skippable bool
+			Workload  bool // applies to each worker too
+			Env       bool // applies to each schedule and job too
 		}
 		if err := yaml.UnmarshalStrict([]byte(answer), &byID); err != nil {
 			return nil, fmt.Errorf("the rules of the chart: %w", err)

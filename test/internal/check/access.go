@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strconv"
 
-	appsv1 "k8s.io/api/apps/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 
@@ -22,7 +21,7 @@ func access() []Check {
 	const rbac = "good practices for RBAC, Kubernetes' documentation"
 	return []Check{
 		row("cluster-admin", finding.Error, "no binding grants cluster-admin", rbac, clusterAdmin),
-		row("wildcard-role", finding.Warning, "no role has a wildcard for verbs, or for resources", rbac, wildcardRole),
+		row("wildcard-role", finding.Warning, "no role has a wildcard for verbs, or for resources", rbac, wildcardRole).with("rbac-wildcard"),
 		row("allow-all-policy", finding.Error, "no NetworkPolicy permits all traffic of an agent", "NetworkPolicies add up", allowAllPolicy),
 	}
 }
@@ -105,11 +104,11 @@ func openRule(policy *networkingv1.NetworkPolicy, direction string, rule int) fi
 	}
 }
 
-// selectsAgent reports whether a policy applies to the pods of a Deployment of the
+// selectsAgent reports whether a policy applies to the pods of a workload of the
 // render.
 func selectsAgent(objects chart.Objects, policy *networkingv1.NetworkPolicy) bool {
-	return slices.ContainsFunc(chart.All[*appsv1.Deployment](objects), func(deployment *appsv1.Deployment) bool {
-		return namespaceOf(policy) == namespaceOf(deployment) && selects(&policy.Spec.PodSelector, deployment.Spec.Template.Labels)
+	return slices.ContainsFunc(workloads(objects), func(workload workload) bool {
+		return namespaceOf(policy) == namespaceOf(workload.Object) && selects(&policy.Spec.PodSelector, workload.pod.Labels)
 	})
 }
 

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/yaml"
 
@@ -77,8 +76,8 @@ func (b Bound) severity() finding.Severity {
 // judge compares what the runs of each serving pod need with what the bound allows.
 func (b Bound) judge(objects chart.Objects) []finding.Finding {
 	var found []finding.Finding
-	for _, deployment := range chart.All[*appsv1.Deployment](objects) {
-		pod := deployment.Spec.Template
+	for _, workload := range workloads(objects) {
+		pod := workload.pod
 		agent := slices.IndexFunc(pod.Spec.Containers, func(c corev1.Container) bool { return c.Name == agentName })
 		if agent < 0 || b.prevented(pod) {
 			continue
@@ -88,7 +87,7 @@ func (b Bound) judge(objects chart.Objects) []finding.Finding {
 			continue
 		}
 		found = append(found, finding.Finding{
-			Object: name(deployment), Path: finding.Path{"spec", "template", "spec", "terminationGracePeriodSeconds"},
+			Object: name(workload.Object), Path: finding.Path{"spec", "template", "spec", "terminationGracePeriodSeconds"},
 			Severity: b.severityFor(pod.Spec), Problem: b.problem(pod.Spec, needed), Fix: b.fix(pod.Spec),
 		})
 	}

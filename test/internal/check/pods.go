@@ -108,10 +108,32 @@ func Images(objects chart.Objects) []string {
 	return slices.Compact(images)
 }
 
-// serves reports whether the container is part of a Deployment and listens on a port.
+// workload is what runs the serving pods: a Deployment or a StatefulSet.
+type workload struct {
+	runtime.Object
+	metav1.ObjectMeta
+	replicas *int32
+	pod      corev1.PodTemplateSpec
+}
+
+// workloads returns the Deployments and StatefulSets.
+func workloads(objects chart.Objects) []workload {
+	var found []workload
+	for _, object := range objects {
+		switch of := object.(type) {
+		case *appsv1.Deployment:
+			found = append(found, workload{of, of.ObjectMeta, of.Spec.Replicas, of.Spec.Template})
+		case *appsv1.StatefulSet:
+			found = append(found, workload{of, of.ObjectMeta, of.Spec.Replicas, of.Spec.Template})
+		}
+	}
+	return found
+}
+
+// serves reports whether the container is part of a Deployment or a StatefulSet and
+// listens on a port.
 func (c container) serves() bool {
-	_, serves := c.pod.owner.(*appsv1.Deployment)
-	return serves && len(c.Ports) > 0
+	return len(workloads(chart.Objects{c.pod.owner})) > 0 && len(c.Ports) > 0
 }
 
 // agentName is the name of the chart's own container.

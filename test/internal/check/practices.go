@@ -2,9 +2,9 @@ package check
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
-	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
@@ -28,7 +28,7 @@ func practices() []Check {
 		row("slow-scale-down", finding.Error, "an autoscaler removes few pods at a time", slowScaleDown),
 		row("env-from", finding.Warning, "a ConfigMap and a Secret provide the environment as a whole", envFrom),
 		row("pinned-image", finding.Error, "every image has a tag or a digest", pinnedImage).with("sidecar-image-tag"),
-		row("disruption-budget", finding.Warning, "every Deployment of several pods has a PodDisruptionBudget", disruptionBudget),
+		row("disruption-budget", finding.Warning, "every Deployment or StatefulSet of several pods has a PodDisruptionBudget", disruptionBudget),
 	}
 }
 
@@ -117,11 +117,12 @@ func envFrom(objects chart.Objects) []finding.Finding {
 	return found
 }
 
-// literals returns the names of the variables with a literal value.
+// literals returns the names of the variables with a literal value, except those that the
+// chart sets: an agent's config cannot have them.
 func (c container) literals() []string {
 	var names []string
 	for _, variable := range c.Env {
-		if variable.ValueFrom == nil {
+		if variable.ValueFrom == nil && !slices.Contains([]string{"DRAIN_SECONDS", "MAX_RUN_SECONDS", "PORT"}, variable.Name) {
 			names = append(names, variable.Name)
 		}
 	}
@@ -153,24 +154,24 @@ func SplitImage(image string) (repository, tag, digest string) {
 func disruptionBudget(objects chart.Objects) []finding.Finding {
 	var found []finding.Finding
 	budgets := chart.All[*policyv1.PodDisruptionBudget](objects)
-	for _, deployment := range chart.All[*appsv1.Deployment](objects) {
-		least := leastPods(objects, deployment)
+	for _, workload := range workloads(objects) {
+		least := leastPods(objects, workload)
 		var selecting []*policyv1.PodDisruptionBudget
 		for _, budget := range budgets {
-			if selects(budget.Spec.Selector, deployment.Spec.Template.Labels) {
+			if selects(budget.Spec.Selector, workload.pod.Labels) {
 				selecting = append(selecting, budget)
 			}
 		}
 		if len(selecting) == 0 && least > 1 {
 			found = append(found, finding.Finding{
-				Object: name(deployment), Path: finding.Path{"spec", "selector"},
+				Object: name(workload.Object), Path: finding.Path{"spec", "selector"},
 				Problem: "No PodDisruptionBudget selects its pods: maintenance may evict all of them at once.",
 				Fix:     "Set podDisruptionBudget.enabled to true.",
 			})
 		}
 		if len(selecting) > 1 {
 			found = append(found, finding.Finding{
-				Object: name(deployment), Path: finding.Path{"spec", "selector"},
+				Object: name(workload.Object), Path: finding.Path{"spec", "selector"},
 				Problem: "Several PodDisruptionBudgets select its pods, and Kubernetes then refuses every eviction.",
 				Fix:     "Keep one of them; extraObjects may have the other.",
 			})
@@ -188,18 +189,18 @@ func disruptionBudget(objects chart.Objects) []finding.Finding {
 	return found
 }
 
-// leastPods returns the smallest number of pods that a Deployment may have; 0 if
-// that is not known.
-func leastPods(objects chart.Objects, deployment *appsv1.Deployment) int {
+// leastPods returns the smallest number of pods that a workload may have; 0 if that is
+// not known.
+func leastPods(objects chart.Objects, workload workload) int {
 	for _, hpa := range chart.All[*autoscalingv2.HorizontalPodAutoscaler](objects) {
-		if hpa.Spec.ScaleTargetRef.Name == deployment.Name && hpa.Spec.MinReplicas != nil {
+		if hpa.Spec.ScaleTargetRef.Name == workload.Name && hpa.Spec.MinReplicas != nil {
 			return int(*hpa.Spec.MinReplicas)
 		}
 	}
-	if deployment.Spec.Replicas == nil {
+	if workload.replicas == nil {
 		return 0 // an autoscaler elsewhere may decide
 	}
-	return int(*deployment.Spec.Replicas)
+	return int(*workload.replicas)
 }
 
 // allowed returns how many of this number of healthy pods may be evicted, rounded

@@ -28,6 +28,7 @@ var exemptions = []exemption{
 	{"container-image-tag", "*/*", "pitfall-latest-tag and practice-pinned-image ask for a tag; validation.skip may permit none"},
 	{"container-ephemeral-storage-request-and-limit", "*/*", "only /tmp is writable, and its emptyDir has a sizeLimit"},
 	{"pod-networkpolicy", "Pod/*-test-*", "a client of `helm test`, not the agent: it lives for seconds and accepts no connection"},
+	{"statefulset-has-servicename", "StatefulSet/*", "no client addresses a single pod: the Service of the release reaches all of them"},
 	{"deployment-replicas", "Deployment/*", "one replica is a choice for development; without a PodDisruptionBudget for it, drains are not blocked"},
 }
 

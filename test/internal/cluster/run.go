@@ -119,6 +119,10 @@ func (r *run) removeLeftovers(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	volumes, err := r.client.CoreV1().PersistentVolumes().List(ctx, all)
+	if err != nil {
+		return err
+	}
 	expired, err := r.client.CoordinationV1().Leases(leases).List(ctx, all)
 	if err != nil {
 		return err
@@ -136,6 +140,11 @@ func (r *run) removeLeftovers(ctx context.Context) error {
 	for _, node := range nodes.Items {
 		if !live[node.Labels[runLabel]] {
 			failed = append(failed, r.uncordon(ctx, node.Name))
+		}
+	}
+	for _, volume := range volumes.Items {
+		if !live[volume.Labels[runLabel]] {
+			failed = append(failed, ignoreNotFound(r.client.CoreV1().PersistentVolumes().Delete(ctx, volume.Name, metav1.DeleteOptions{})))
 		}
 	}
 	for _, lease := range expired.Items {

@@ -30,16 +30,17 @@ const (
 
 // Registry is one that runs until the end of a test.
 type Registry struct {
-	Host string // 127.0.0.1 and its port
-	CA   string // file with its certificate, or "" without TLS
+	Host   string // 127.0.0.1 and its port
+	CA     string // file with its certificate, or "" without TLS
+	Folder string // what it stores
 }
 
 // Start starts a registry: without TLS and login, or with both.
 func Start(t *testing.T, secure bool) Registry {
 	t.Helper()
 	folder := t.TempDir()
-	r := Registry{Host: process.FreeAddress(t)}
-	config := fmt.Sprintf("version: 0.1\nlog: {level: error, accesslog: {disabled: true}}\nstorage: {filesystem: {rootdirectory: %s}}\nhttp:\n  addr: %s\n", filepath.Join(folder, "data"), r.Host)
+	r := Registry{Host: process.FreeAddress(t), Folder: filepath.Join(folder, "data")}
+	config := Config(r.Host, r.Folder)
 	if secure {
 		r.CA = filepath.Join(folder, "ca.pem")
 		key := filepath.Join(folder, "key.pem")
@@ -54,6 +55,12 @@ func Start(t *testing.T, secure bool) Registry {
 	require.NoError(t, os.WriteFile(file, []byte(config), 0o600))
 	process.Start(t, r.Host, []string{"OTEL_TRACES_EXPORTER=none"}, "registry", "serve", file)
 	return r
+}
+
+// Config returns the configuration of a registry without TLS and login that listens on an
+// address and stores in a folder.
+func Config(address, folder string) string {
+	return fmt.Sprintf("version: 0.1\nlog: {level: error, accesslog: {disabled: true}}\nstorage: {filesystem: {rootdirectory: %s}}\nhttp:\n  addr: %s\n", folder, address)
 }
 
 // certificate writes a certificate for loopback, which is its own CA, and its key.

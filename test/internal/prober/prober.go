@@ -44,6 +44,15 @@ type Run struct {
 	Times     int  // how often the client asks, in sequence; 0 means once
 	MaxTokens int  // length of an answer; 0 means a few words
 	Settled   bool // whether to ask at once, instead of waiting for steady answers
+	Client    Program
+}
+
+// Program is a client that speaks another protocol than `agent ask`, and prints what that
+// prints. Of a Run, it replaces what asks, and Settled has to be set where the URL does not
+// answer HTTP.
+type Program struct {
+	Image   string // empty: `agent ask`
+	Command []string
 }
 
 func (r Run) args() []string {
@@ -63,7 +72,11 @@ func Start(t *testing.T, n *cluster.Namespace, runs ...Run) []Client {
 	t.Helper()
 	var containers []corev1.Container
 	for i, run := range runs {
-		containers = append(containers, container(t, fmt.Sprint("run-", i), run.args()...))
+		asking := container(t, fmt.Sprint("run-", i), run.args()...)
+		if program := run.Client; program.Image != "" {
+			asking.Image, asking.Command, asking.Args = program.Image, program.Command, nil
+		}
+		containers = append(containers, asking)
 	}
 	asking := pod(runs[0].Node, containers...)
 	if !runs[0].Settled {
@@ -84,7 +97,7 @@ func Start(t *testing.T, n *cluster.Namespace, runs ...Run) []Client {
 // ended; the exit code must tell the same.
 func (c Client) Await(t *testing.T) []output.Run {
 	t.Helper()
-	var code int32
+	var end corev1.ContainerStateTerminated
 	cluster.Eventually(t, "the client's end", 8*time.Minute, func(ctx context.Context) error {
 		state, err := c.state(ctx)
 		if err != nil {
@@ -93,14 +106,14 @@ func (c Client) Await(t *testing.T) []output.Run {
 		if state.Terminated == nil {
 			return fmt.Errorf("%s of pod %s has not ended", c.container, c.pod)
 		}
-		code = state.Terminated.ExitCode
+		end = *state.Terminated
 		return nil
 	})
 	runs, err := c.runs(t.Context())
 	require.NoError(t, err)
-	require.NotEmpty(t, runs, "%s of pod %s ended with exit code %d and no run", c.container, c.pod, code)
+	require.NotEmpty(t, runs, "%s of pod %s ended with exit code %d and no run: %s %s", c.container, c.pod, end.ExitCode, end.Reason, end.Message)
 	last := runs[len(runs)-1]
-	require.EqualValues(t, last.Outcome.ExitCode(), code, "the exit code after the outcome %q: %s", last.Outcome, last.Error)
+	require.EqualValues(t, last.Outcome.ExitCode(), end.ExitCode, "the exit code after the outcome %q: %s", last.Outcome, last.Error)
 	return runs
 }
 
@@ -267,8 +280,10 @@ func container(t *testing.T, name string, args ...string) corev1.Container {
 		Name:  name,
 		Image: image,
 		Args:  args,
+		// With cgroup v1, runc freezes a container to start it, and gives up ("unable to freeze",
+		// exit code 128) if the container gets hardly any CPU meanwhile.
 		Resources: corev1.ResourceRequirements{Requests: corev1.ResourceList{
-			"cpu": resource.MustParse("10m"), "memory": resource.MustParse("16Mi"),
+			"cpu": resource.MustParse("50m"), "memory": resource.MustParse("16Mi"),
 		}},
 		SecurityContext: &corev1.SecurityContext{
 			AllowPrivilegeEscalation: &no,

@@ -2,15 +2,30 @@
 package process
 
 import (
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"example.com/ai-agent/test/internal/repo"
 )
+
+// Build compiles a command of this repository, such as agent, into a folder, and returns
+// the path of the binary.
+func Build(folder, command string) (string, error) {
+	binary := filepath.Join(folder, command)
+	out, err := exec.Command("go", "build", "-o", binary, repo.Path("test", command)).CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("building %s: %w: %s", command, err, out)
+	}
+	return binary, nil
+}
 
 // FreeAddress returns a loopback address on which nothing listens.
 func FreeAddress(t *testing.T) string {

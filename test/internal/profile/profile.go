@@ -3,7 +3,13 @@
 package profile
 
 import (
+	"os"
+	"path/filepath"
+	"testing"
 	"time"
+
+	"github.com/stretchr/testify/require"
+	"sigs.k8s.io/yaml"
 
 	"example.com/ai-agent/test/internal/chart"
 )
@@ -55,4 +61,14 @@ func MemoryHungry() chart.Values {
 		"args": chart.List{"serve", "--fault=grow-memory=8s"}, "autoscaling.maxReplicas": 3, "autoscaling.targetCPUUtilizationPercentage": nil,
 		"resources.limits.cpu": "200m",
 	})
+}
+
+// Preset returns the values of a preset of the chart.
+func Preset(t *testing.T, name string) chart.Values {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(chart.Dir(), "presets", name+".yaml"))
+	require.NoError(t, err)
+	var values chart.Values
+	require.NoError(t, yaml.Unmarshal(text, &values))
+	return values
 }

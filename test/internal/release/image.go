@@ -108,7 +108,7 @@ func agentIndex(ctx context.Context, from source, version string) (index v1.Imag
 // compile builds the sample agent. The result depends on the source and the version of
 // Go alone.
 func compile(ctx context.Context, tree string, platform v1.Platform, to string) error {
-	build := exec.CommandContext(ctx, "go", "build", "-C", tree, "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", to, "./test/agent")
+	build := exec.CommandContext(ctx, "go", "build", "-C", tree, "-trimpath", "-buildvcs=false", "-gcflags=all=-dwarf=false", "-ldflags=-s -w", "-o", to, "./test/agent")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+platform.OS, "GOARCH="+platform.Architecture, "GOAMD64=v1", "GOARM64=v8.0", "GOFLAGS=")
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("building the agent for %s: %w\n%s", platform, err, bytes.TrimSpace(out))

@@ -18,7 +18,7 @@ func Notes(ctx context.Context, root string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	notes, err := from.entry(ctx, metadata.Version)
+	_, notes, err := from.entry(ctx, metadata.Version)
 	if err != nil {
 		return err
 	}
@@ -26,11 +26,11 @@ func Notes(ctx context.Context, root string, out io.Writer) error {
 	return err
 }
 
-// entry returns the changelog entry for a version.
-func (s source) entry(ctx context.Context, version string) (string, error) {
+// entry returns the changelog entry for a version: its heading and its text.
+func (s source) entry(ctx context.Context, version string) (title, text string, err error) {
 	changelog, err := s.file(ctx, folder+"/CHANGELOG.md")
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	return entryIn(string(changelog), version)
 }
@@ -39,7 +39,7 @@ func (s source) entry(ctx context.Context, version string) (string, error) {
 // "## [0.2.0] - 2026-11-25".
 var heading = regexp.MustCompile(`(?m)^## \[?([^]\s]+).*$`)
 
-func entryIn(changelog, version string) (string, error) {
+func entryIn(changelog, version string) (title, text string, err error) {
 	found := heading.FindAllStringSubmatchIndex(changelog, -1)
 	for i, match := range found {
 		if changelog[match[2]:match[3]] != version {
@@ -49,7 +49,7 @@ func entryIn(changelog, version string) (string, error) {
 		if i+1 < len(found) {
 			end = found[i+1][0]
 		}
-		return strings.TrimSpace(changelog[match[1]:end]), nil
+		return changelog[match[0]:match[1]], strings.TrimSpace(changelog[match[1]:end]), nil
 	}
-	return "", fmt.Errorf("%s/CHANGELOG.md has no heading for %s, the version in Chart.yaml: add one", folder, version)
+	return "", "", fmt.Errorf("%s/CHANGELOG.md has no heading for %s, the version in Chart.yaml: add one", folder, version)
 }

@@ -9,13 +9,14 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 
 	"helm.sh/helm/v3/pkg/chart"
 	pgp "helm.sh/helm/v3/pkg/provenance"
 )
 
 // released has the archives that have been released, in the repository.
-const released = "test/live/testdata/releases"
+const released = "test/testdata/releases"
 
 // Packaging says which chart to package, and where to.
 type Packaging struct {
@@ -42,8 +43,8 @@ func (p Packaging) Run(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	name := fmt.Sprintf("%s-%s.tgz", c.Name(), c.Metadata.Version)
-	_, missing := from.entry(ctx, c.Metadata.Version)
-	if err := errors.Join(from.clean(ctx), p.matches(c), missing, p.unreleased(name, content)); err != nil {
+	title, _, missing := from.entry(ctx, c.Metadata.Version)
+	if err := errors.Join(from.clean(ctx), p.matches(c), missing, p.dated(title), p.unreleased(name, content)); err != nil {
 		return err
 	}
 	digest := fmt.Sprintf("%x", sha256.Sum256(content))
@@ -100,6 +101,16 @@ func (p Packaging) matches(c *chart.Chart) error {
 		return nil
 	}
 	return fmt.Errorf("version in %s/Chart.yaml is %s, not %s: change it, or release another version", folder, c.Metadata.Version, p.Version)
+}
+
+var date = regexp.MustCompile(`\b[0-9]{4}-[0-9]{2}-[0-9]{2}\b`)
+
+// dated returns an error if a version was given, but its changelog entry has no date.
+func (p Packaging) dated(title string) error {
+	if p.Version == "" || title == "" || date.MatchString(title) {
+		return nil
+	}
+	return fmt.Errorf("%s/CHANGELOG.md says %q: add the date of the release, such as %q", folder, title, "## "+p.Version+" (2026-11-29)")
 }
 
 // unreleased returns an error if the version was released with other bytes.

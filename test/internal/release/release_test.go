@@ -54,7 +54,7 @@ func TestPackageHasWhatConsumersNeed(t *testing.T) {
 	}
 	assert.Equal(t, map[string]bool{
 		"CHANGELOG.md": true, "Chart.yaml": true, "LICENSE": true, "README.md": true, "UPGRADING.md": true, "environments": true, "files": true,
-		"install-role.yaml": true, "templates": true, "values.schema.json": true, "values.yaml": true,
+		"install-role.yaml": true, "presets": true, "templates": true, "values.schema.json": true, "values.yaml": true,
 	}, tops)
 }
 
@@ -81,6 +81,29 @@ func TestPackageRefuses(t *testing.T) {
 	assert.NoDirExists(t, refused.To)
 }
 
+// With a given version, it packages a release, so the changelog entry must have a date.
+func TestReleaseNeedsAChangelogDate(t *testing.T) {
+	t.Parallel()
+	top := clone.New(t)
+	clone.NewVersion(t, top) // not a version that has been released
+	changelog := filepath.Join(top, folder, "CHANGELOG.md")
+	text, err := os.ReadFile(changelog)
+	require.NoError(t, err)
+	title := heading.Find(text)
+	version := strings.Fields(string(title))[1]
+	// Two spaces, so that there is a change to commit.
+	for mark, dated := range map[string]bool{" (2000-01-01)": true, "  (unreleased)": false, " - Unreleased": false, "": false} {
+		require.NoError(t, os.WriteFile(changelog, bytes.Replace(text, title, []byte("## "+version+mark), 1), 0o600))
+		clone.Commit(t, top)
+		err := Packaging{Root: top, To: t.TempDir(), Version: version}.Run(t.Context(), t.Output())
+		if dated {
+			require.NoError(t, err, mark)
+			continue
+		}
+		require.ErrorContains(t, err, "add the date of the release", mark)
+	}
+}
+
 // The notes are what the changelog says of the version, and of no other.
 func TestNotesAreThoseOfTheVersion(t *testing.T) {
 	t.Parallel()
@@ -93,7 +116,7 @@ func TestNotesAreThoseOfTheVersion(t *testing.T) {
 		"### 0.2.0":             "",
 	} {
 		changelog := "# Changelog\n\n## 0.3.0\n\nOf a later one.\n\n" + heading + "\n\nOf this one.\n\n## 0.1.0\n\nOf an earlier one.\n"
-		notes, err := entryIn(changelog, "0.2.0")
+		_, notes, err := entryIn(changelog, "0.2.0")
 		assert.Equal(t, expected, notes, heading)
 		assert.Equal(t, expected == "", err != nil, heading)
 	}
@@ -124,9 +147,9 @@ func TestSignedPackageIsVerified(t *testing.T) {
 	require.Error(t, verify(t, archive, public), "no signature")
 }
 
-// With each of the environments that it contains, the package renders what the folder
-// of the commit renders, and no rule refuses it.
-func TestPackageRendersItsEnvironments(t *testing.T) {
+// With each of the environments and presets that it contains, the package renders what the
+// folder of the commit renders, and no rule refuses it.
+func TestPackageRendersItsValuesFiles(t *testing.T) {
 	t.Parallel()
 	top := clone.New(t)
 	to := packageOf(t, top)
@@ -137,12 +160,13 @@ func TestPackageRendersItsEnvironments(t *testing.T) {
 	require.NoError(t, err)
 	content, err := loader.LoadFile(archive)
 	require.NoError(t, err)
-	environments := 0
+	found := map[string]int{}
 	for _, file := range content.Raw {
-		if !strings.HasPrefix(file.Name, "environments/") {
+		kind := filepath.Dir(file.Name)
+		if kind != "environments" && kind != "presets" {
 			continue
 		}
-		environments++
+		found[kind]++
 		values := filepath.Join(t.TempDir(), filepath.Base(file.Name))
 		require.NoError(t, os.WriteFile(values, file.Data, 0o600))
 		options := chart.Options{Files: []string{values}, Set: chart.Values{"image.repository": "registry.example.com/team/agent", "image.tag": "1.2.3"}}
@@ -152,7 +176,7 @@ func TestPackageRendersItsEnvironments(t *testing.T) {
 		require.NoError(t, err, file.Name)
 		assert.Equal(t, want, have, file.Name)
 	}
-	assert.Equal(t, 4, environments)
+	assert.Equal(t, map[string]int{"environments": 4, "presets": 14}, found)
 }
 
 // The package is rendered and linted where there is no network, as in an airgapped

@@ -5,14 +5,28 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 )
+
+var root = find()
+
+// find returns the root of the checkout that holds this program, or else the directory in
+// which it was started: a program in bin/, or a test, which starts in its package's folder.
+func find() string {
+	executable, _ := os.Executable()
+	directory, _ := os.Getwd()
+	for _, start := range []string{executable, directory} {
+		for at := start; at != filepath.Dir(at); at = filepath.Dir(at) {
+			if _, err := os.Stat(filepath.Join(at, "test", "internal", "repo", "repo.go")); err == nil {
+				return at
+			}
+		}
+	}
+	return directory
+}
 
 // Path returns the absolute path of a file or folder, given its path from the
 // repository's root.
 func Path(elem ...string) string {
-	_, file, _, _ := runtime.Caller(0) // …/test/internal/repo/repo.go
-	root := filepath.Join(filepath.Dir(file), "..", "..", "..")
 	return filepath.Join(append([]string{root}, elem...)...)
 }
 

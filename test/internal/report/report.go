@@ -14,15 +14,25 @@ import (
 	"example.com/ai-agent/test/internal/finding"
 )
 
-// Report is what was found in one chart with one set of values.
+// Report is what one command found: with values, or about an agent.
 type Report struct {
-	Chart     string                                 `json:"chart"`                // name and version
-	Values    []string                               `json:"values"`               // files
-	AskedBy   string                                 `json:"kubernetesValidation"` // who ran it; "" if nobody did
+	Command   string                                 `json:"-"`                              // its name
+	Chart     string                                 `json:"chart,omitempty"`                // name and version
+	Values    []string                               `json:"values,omitempty"`               // files
+	AskedBy   string                                 `json:"kubernetesValidation,omitempty"` // who ran it; "" if nobody did
+	Agent     string                                 `json:"agent,omitempty"`                // an image, a command or a URL
+	Measured  []Measure                              `json:"measured,omitempty"`
 	Findings  []finding.Finding                      `json:"findings"`
+	Proposed  string                                 `json:"proposedValues,omitempty"` // a values file
 	Evaluated []finding.Rule                         `json:"-"`
-	Remaining []finding.Rule                         `json:"-"` // an error prevented their evaluation
+	Remaining []finding.Rule                         `json:"-"` // that were not evaluated
 	Locate    func(finding.Finding) (Location, bool) `json:"-"`
+}
+
+// Measure is something that was measured.
+type Measure struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
 }
 
 // Location is a line of a values file.
@@ -64,15 +74,30 @@ func (r Report) summary() string {
 	for _, f := range r.Findings {
 		count[f.Severity]++
 	}
-	summary := fmt.Sprintf("%s with %s: %s, %s, %s, %s", r.Chart, cmp.Or(strings.Join(r.Values, ", "), "its own values"), plural(len(r.Evaluated), "rule"),
+	summary := fmt.Sprintf("%s: %s, %s, %s, %s", r.subject(), plural(len(r.Evaluated), "rule"),
 		plural(count[finding.Error], "error"), plural(count[finding.Warning], "warning"), plural(count[finding.Info], "note"))
 	if len(r.Remaining) > 0 {
-		summary += fmt.Sprintf("; %s not evaluated because of an error", plural(len(r.Remaining), "rule"))
+		summary += fmt.Sprintf("; %s %s", plural(len(r.Remaining), "rule"), r.remains())
 	}
 	if r.AskedBy != "" {
 		summary += "; Kubernetes' own validation by " + r.AskedBy
 	}
 	return summary
+}
+
+func (r Report) subject() string {
+	if r.Agent != "" {
+		return r.Agent
+	}
+	return r.Chart + " with " + cmp.Or(strings.Join(r.Values, ", "), "its own values")
+}
+
+// remains says why rules were not evaluated.
+func (r Report) remains() string {
+	if r.Agent != "" {
+		return "not evaluated, because there was nothing to see"
+	}
+	return "not evaluated because of an error"
 }
 
 func plural(count int, noun string) string {
@@ -106,28 +131,28 @@ func (r Report) json(to io.Writer) error {
 
 // junit writes a test case for each rule, which CI systems show as a test.
 func (r Report) junit(to io.Writer) error {
-	suite := junit.Testsuite{Name: r.Chart, Time: "0"}
+	suite := junit.Testsuite{Name: cmp.Or(r.Agent, r.Chart), Time: "0"}
 	for _, rule := range r.Evaluated {
 		suite.AddTestcase(r.testcase(rule))
 	}
 	for _, rule := range r.Remaining {
-		test := newTestcase(rule)
-		test.Skipped = &junit.Result{Message: "not evaluated because of an error"}
+		test := r.newTestcase(rule)
+		test.Skipped = &junit.Result{Message: r.remains()}
 		suite.AddTestcase(test)
 	}
-	suites := junit.Testsuites{Name: "validate"}
+	suites := junit.Testsuites{Name: r.Command}
 	suites.AddSuite(suite)
 	return suites.WriteXML(to)
 }
 
-func newTestcase(rule finding.Rule) junit.Testcase {
-	return junit.Testcase{Name: rule.ID, Classname: "ai-agent.validate", Time: "0"}
+func (r Report) newTestcase(rule finding.Rule) junit.Testcase {
+	return junit.Testcase{Name: rule.ID, Classname: "ai-agent." + r.Command, Time: "0"}
 }
 
 // testcase fails if the rule has an error or a warning. It is skipped if a note
 // says that the rule itself was not evaluated.
 func (r Report) testcase(rule finding.Rule) junit.Testcase {
-	test := newTestcase(rule)
+	test := r.newTestcase(rule)
 	var lines []string
 	for _, f := range r.of(rule) {
 		switch {

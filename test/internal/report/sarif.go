@@ -18,7 +18,7 @@ var levels = map[finding.Severity]string{finding.Error: "error", finding.Warning
 // sarif writes a result for each finding. It points to the line that sets the
 // value, if a file does.
 func (r Report) sarif(to io.Writer) error {
-	run := sarif.NewRunWithInformationURI("ai-agent-validate", "https://example.com/ai-agent")
+	run := sarif.NewRunWithInformationURI("ai-agent-"+r.Command, "https://example.com/ai-agent")
 	for _, rule := range slices.Concat(r.Evaluated, r.Remaining) {
 		run.AddRule(rule.ID).WithName(rule.ID).WithDescription(rule.Title).WithMarkdownHelp(help(rule)).
 			WithDefaultConfiguration(sarif.NewReportingConfiguration().WithLevel(levels[rule.Severity]))

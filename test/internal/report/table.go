@@ -19,6 +19,13 @@ var colors = map[finding.Severity]text.Colors{
 
 func (r Report) table(to io.Writer) error {
 	width, color := terminal(to)
+	if len(r.Measured) > 0 {
+		rows := newTable(to, "MEASURED", "")
+		for _, measure := range r.Measured {
+			rows.AppendRow(table.Row{measure.Name, text.WrapSoft(measure.Value, width-40)})
+		}
+		rows.Render()
+	}
 	if len(r.Findings) > 0 {
 		rows := newTable(to, "SEVERITY", "RULE AND PATH", "PROBLEM AND FIX")
 		rows.Style().Options.SeparateRows = true
@@ -31,6 +38,9 @@ func (r Report) table(to io.Writer) error {
 			rows.AppendRow(table.Row{severity, lines(f.ID, f.Object, f.Path.String(), setBy(f.Value)), lines(wrap(f.Problem, width), wrap("→ "+f.Fix, width))})
 		}
 		rows.Render()
+	}
+	if r.Proposed != "" {
+		fmt.Fprintf(to, "Proposed values:\n\n%s\n", r.Proposed)
 	}
 	_, err := fmt.Fprintln(to, r.summary())
 	return err

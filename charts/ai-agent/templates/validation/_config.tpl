@@ -2,25 +2,27 @@
 {{- $secret := .Values.secret }}
 {{- $sources := list
   (list (list "config") .Values.config)
+  (list (list "sample" "config") .Values.sample.config)
   (list (list "secret" "stringData") $secret.stringData)
   (list (list "secret" "sealedSecret" "encryptedData") $secret.sealedSecret.encryptedData) }}
+{{- $derived := list "MAX_RUN_SECONDS" "DRAIN_SECONDS" }}
 {{- range $source := $sources }}
-  {{- if hasKey (index $source 1 | default dict) "MAX_RUN_SECONDS" }}
-    {{- include "ai-agent.runBudgetOverride" (append (index $source 0) "MAX_RUN_SECONDS") }}
+  {{- range $name := keys (index $source 1 | default dict) | sortAlpha }}
+    {{- if has $name $derived }}{{ include "ai-agent.runBudgetOverride" (append (index $source 0) $name) }}{{ end }}
   {{- end }}
 {{- end }}
 {{- range $i, $variable := .Values.env }}
-  {{- if eq .name "MAX_RUN_SECONDS" }}
-    {{- include "ai-agent.runBudgetOverride" (list "env" (toString $i)) }}
+  {{- if has .name $derived }}
+    {{- include "ai-agent.runBudgetOverride" (list "env" (toString $i) .name) }}
   {{- end }}
 {{- end }}
 {{- end }}
 
-{{/* The finding at a path. */}}
+{{/* The finding at a path; the last element is the name of the variable. */}}
 {{- define "ai-agent.runBudgetOverride" }}
-- path: {{ toJson . }}
+- path: {{ eq (first .) "env" | ternary (initial .) . | toJson }}
   problem: >-
-    {{ first . }} sets MAX_RUN_SECONDS, which the chart derives so that the agent and everything around it use the same budget.
+    {{ first . }} sets {{ last . }}, which the chart derives so that the agent and everything around it use the same budget.
   fix: >-
     Set agent.maxRunSeconds instead.
 {{- end }}
@@ -40,11 +42,11 @@
 
 {{/* YAML reads 01234, 1.10, 1e5, on and large numbers as something else, and a template cannot tell what was written. */}}
 {{- define "ai-agent.rule.config-not-text" -}}
-{{- range $name, $value := .Values.config }}
-  {{- if not (or (kindIs "string" $value) (kindIs "invalid" $value)) }}
-- path: [config, {{ quote $name }}]
+{{- range $name, $entry := include "ai-agent.config" . | fromJson }}
+  {{- if not (kindIs "string" $entry.value) }}
+- path: {{ include "ai-agent.path" $entry.path }}
   problem: >-
-    {{ printf "config.%s" $name | quote }} is a {{ kindIs "bool" $value | ternary "boolean" "number" }}, but a ConfigMap holds text, and
+    {{ join "." $entry.path | quote }} is a {{ kindIs "bool" $entry.value | ternary "boolean" "number" }}, but a ConfigMap holds text, and
     YAML may have changed it: 01234 becomes 668, 1.10 becomes 1.1, yes becomes true.
   fix: >-
     Quote it. On the command line, use --set-string.

@@ -2,17 +2,21 @@
 
 {{- define "ai-agent.rule.config-credential" -}}
 {{- $texts := list }}
-{{- range $name, $value := .Values.config }}
-  {{- if not (kindIs "invalid" $value) }}
-    {{- $texts = append $texts (dict "path" (list "config" $name) "name" $name "value" (toString $value)) }}
-  {{- end }}
+{{- range $name, $entry := include "ai-agent.config" . | fromJson }}
+  {{- $texts = append $texts (dict "path" $entry.path "name" $name "value" (toString $entry.value)) }}
+{{- end }}
+{{- range $name, $file := .Values.configFiles }}
+  {{- $text := dict "path" (list "configFiles" $name "content") "name" "" "value" (get ($file | default dict) "content") }}
+  {{- if $file }}{{ $texts = append $texts $text }}{{ end }}
 {{- end }}
 {{- range include "ai-agent.credentials" (dict "root" $ "texts" $texts) | fromJsonArray }}
 - path: {{ include "ai-agent.path" .path }}
   problem: >-
-    {{ join "." .path | quote }} looks like a credential, and everyone who may read the namespace can read a ConfigMap.
+    {{ join "." .path | quote }} {{ eq (first .path) "configFiles" | ternary "contains what looks" "looks" }} like a credential, and
+    everyone who may read the namespace can read a ConfigMap.
   fix: >-
-    Move it to a Secret and set secret.existingSecret. For a URL, leave the password out and set DATABASE_PASSWORD in the Secret.
+    Move it to a Secret and set secret.existingSecret. For a URL, leave the password out and set DATABASE_PASSWORD in the Secret. In a
+    file, refer to a variable if the program can.
     If it is not a credential, add config-credential to validation.skip.
 {{- end }}
 {{- end }}
@@ -51,6 +55,8 @@
 - [readinessProbe]
 - [startupProbe]
 - [schedules]
+- [jobs]
+- [workers]
 - [podSpec]
 - [service, annotations]
 - [ingress, annotations]
@@ -64,6 +70,7 @@
 - [secret, existingSecret]
 - [secret, secretProviderClass, parameters]
 - [volumes]
+- [persistence]
 - [helmTest, command]
 {{- end }}
 

@@ -2,14 +2,15 @@
 {{- define "ai-agent.disruptionLimit" -}}
 {{- $budget := .Values.podDisruptionBudget }}
 {{- $field := kindIs "invalid" $budget.maxUnavailable | ternary "minAvailable" "maxUnavailable" }}
-{{- if and $budget.enabled (ne (include "ai-agent.leastPods" .) "0") }}
+{{- if and $budget.enabled (not .Values.singleton) (ne (include "ai-agent.leastPods" .) "0") }}
 {{- dict "field" $field "value" (get $budget $field) | toYaml }}
 {{- end }}
 {{- end }}
 
 {{/* The fewest pods that the release runs, or nothing where another autoscaler decides, or where it may be any number. */}}
 {{- define "ai-agent.leastPods" -}}
-{{- $count := .Values.autoscaling.enabled | ternary (.Values.autoscaling.minReplicas | default nil) .Values.replicaCount }}
+{{- $count := .Values.singleton | ternary 1 .Values.replicaCount }}
+{{- if include "ai-agent.autoscaled" . }}{{ $count = .Values.autoscaling.minReplicas | default nil }}{{ end }}
 {{- if not (kindIs "invalid" $count) }}{{ int $count }}{{ end }}
 {{- end }}
 

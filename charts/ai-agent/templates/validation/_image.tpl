@@ -67,3 +67,14 @@
     Set the tag of helmTest.image to a version.
 {{- end }}
 {{- end }}
+
+{{- define "ai-agent.rule.helm-test-without-conform" -}}
+{{- $test := .Values.helmTest }}
+{{- if and $test.protocol (not (or .Values.sample.enabled $test.image)) }}
+- path: [helmTest, protocol]
+  problem: >-
+    helmTest.protocol needs the command /agent conform, which your image does not have.
+  fix: >-
+    Set helmTest.image to the image of the sample agent, or helmTest.protocol to "".
+{{- end }}
+{{- end }}

@@ -24,6 +24,15 @@
   {{- $cronJob := include "ai-agent.scheduleName" (dict "root" $ "name" $name) }}
   {{- if $schedule }}{{ $_ := set $names (printf "a CronJob called %s" $cronJob) (list "schedules" $name) }}{{ end }}
 {{- end }}
+{{- range $name, $own := include "ai-agent.compact" .Values.workers | fromYaml }}
+  {{- $_ := set $names (printf "objects called %s-%s" (include "ai-agent.fullname" $) $name) (list "workers" $name) }}
+{{- end }}
+{{- range $name, $own := include "ai-agent.compact" .Values.jobs | fromYaml }}
+  {{- $_ := set $names (printf "a Job called %s-%s" (include "ai-agent.fullname" $) $name) (list "jobs" $name) }}
+{{- end }}
+{{- with include "ai-agent.earlyHooks" . }}
+  {{- $_ := set $names (printf "objects called %s-hook" (include "ai-agent.fullname" $)) (list "fullnameOverride") }}
+{{- end }}
 {{- toJson $names }}
 {{- end }}
 

@@ -61,8 +61,9 @@ which is not known to be for something else. (dict "rules" LIST "name" VARIABLE)
 
 {{- define "ai-agent.rule.url-unreadable" -}}
 {{- $policy := .Values.networkPolicy }}
+{{- $rules := include "ai-agent.furtherEgress" . | fromYamlArray }}
 {{- range include "ai-agent.namedServers" . | fromJsonArray }}
-  {{- $allowed := include "ai-agent.mayAllow" (dict "rules" $policy.extraEgress "name" .name) }}
+  {{- $allowed := include "ai-agent.mayAllow" (dict "rules" $rules "name" .name) }}
   {{- if and $policy.enabled (not $allowed) (eq .state "unreadable") }}
 - path: {{ toJson .path }}
   problem: >-
@@ -76,9 +77,10 @@ which is not known to be for something else. (dict "rules" LIST "name" VARIABLE)
 
 {{- define "ai-agent.rule.url-unknown" -}}
 {{- $policy := .Values.networkPolicy }}
+{{- $rules := include "ai-agent.furtherEgress" . | fromYamlArray }}
 {{- range include "ai-agent.namedServers" . | fromJsonArray }}
   {{- $public := and $policy.egress.https (eq .name "OPENAI_BASE_URL") }}
-  {{- $allowed := include "ai-agent.mayAllow" (dict "rules" $policy.extraEgress "name" .name) }}
+  {{- $allowed := include "ai-agent.mayAllow" (dict "rules" $rules "name" .name) }}
   {{- if and $policy.enabled (not $allowed) (eq .state "unknown") (not $public) }}
 - path: {{ toJson .path }}
   problem: >-
@@ -92,11 +94,12 @@ which is not known to be for something else. (dict "rules" LIST "name" VARIABLE)
 
 {{- define "ai-agent.rule.url-overridden" -}}
 {{- $policy := .Values.networkPolicy }}
+{{- $rules := include "ai-agent.furtherEgress" . | fromYamlArray }}
 {{- $fixed := dict }}
 {{- range .Values.env }}{{ $fixed = set $fixed .name true }}{{ end }}
 {{- $open := list }}
 {{- range include "ai-agent.serverVariables" . | fromYamlArray }}
-  {{- $allowed := include "ai-agent.mayAllow" (dict "rules" $policy.extraEgress "name" .) }}
+  {{- $allowed := include "ai-agent.mayAllow" (dict "rules" $rules "name" .) }}
   {{- $public := and $policy.egress.https (eq . "OPENAI_BASE_URL") }}
   {{- if not (or (hasKey $fixed .) $allowed $public) }}{{ $open = append $open . }}{{ end }}
 {{- end }}
@@ -114,7 +117,8 @@ which is not known to be for something else. (dict "rules" LIST "name" VARIABLE)
 
 {{- define "ai-agent.rule.public-name-private-address" -}}
 {{- $policy := .Values.networkPolicy }}
-{{- range $named := include "ai-agent.namedServers" . | fromJsonArray }}
+{{- $urls := include "ai-agent.egressURLs" . | fromJsonArray }}
+{{- range $named := include "ai-agent.namedServers" . | fromJsonArray | concat $urls }}
   {{- $url := include "ai-agent.url" .url | fromYaml }}
   {{- $public := "" }}
   {{- $namespace := false }}
@@ -164,7 +168,7 @@ which is not known to be for something else. (dict "rules" LIST "name" VARIABLE)
 
 {{/* Whether the pods have a token for the Kubernetes API, also one that a volume projects for its default audience. */}}
 {{- define "ai-agent.hasToken" -}}
-{{- if .Values.serviceAccount.automount }}true{{ end }}
+{{- if eq (include "ai-agent.automountsToken" .) "true" }}true{{ end }}
 {{- range .Values.volumes }}
   {{- range dig "projected" "sources" list . }}
     {{- if and .serviceAccountToken (not (get .serviceAccountToken "audience")) }}true{{ end }}
@@ -175,7 +179,7 @@ which is not known to be for something else. (dict "rules" LIST "name" VARIABLE)
 {{- define "ai-agent.rule.kubernetes-api-blocked" -}}
 {{- $policy := .Values.networkPolicy }}
 {{- $extra := include "ai-agent.allowsPort" (dict "rules" $policy.extraEgress "ports" (list "443" "6443")) }}
-{{- $allowed := or $policy.egress.kubernetesAPI $extra }}
+{{- $allowed := or $policy.egress.kubernetesAPI .Values.rbac.rules $extra }}
 {{- if and $policy.enabled (include "ai-agent.hasToken" .) (not $allowed) }}
 - path: [networkPolicy, egress, kubernetesAPI]
   problem: >-

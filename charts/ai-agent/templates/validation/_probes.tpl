@@ -3,12 +3,6 @@ What liveness, and before it the startup probe, may end: every run of the pod, w
 process alone, and must not mistake a slow agent for a hung one.
 */}}
 
-{{/* A probe as it is rendered: (dict "root" $ "name" NAME). See ai-agent.probes. */}}
-{{- define "ai-agent.probe" -}}
-{{- $probe := get .root.Values .name | default dict }}
-{{- or $probe.exec $probe.tcpSocket $probe.grpc | empty | ternary $probe (omit $probe "httpGet") | toJson }}
-{{- end }}
-
 {{/* At least 30 s, as with Kubernetes' defaults (3 × 10 s), and at least two checks: one failure may be a delay, not a hang. */}}
 {{- define "ai-agent.rule.liveness-too-eager" -}}
 {{- $probe := include "ai-agent.probe" (dict "root" . "name" "livenessProbe") | fromJson }}
@@ -57,6 +51,19 @@ process alone, and must not mistake a slow agent for a hung one.
 {{- end }}
 {{- end }}
 
+{{- define "ai-agent.rule.probe-without-handler" -}}
+{{- range $name := list "livenessProbe" "readinessProbe" "startupProbe" }}
+  {{- $probe := include "ai-agent.probe" (dict "root" $ "name" $name) | fromJson }}
+  {{- if and $probe (empty (pick $probe "exec" "grpc" "httpGet" "tcpSocket")) }}
+- path: [{{ $name }}, httpGet]
+  problem: >-
+    {{ $name }} has no handler, so Kubernetes refuses the pod.
+  fix: >-
+    Set {{ $name }}.httpGet, tcpSocket, grpc or exec. To remove the probe, set {{ $name }} to null.
+  {{- end }}
+{{- end }}
+{{- end }}
+
 {{/* The kubelet looks for the name of a port among the ports of the container that has the probe. */}}
 {{- define "ai-agent.rule.probe-port-unknown" -}}
 {{- range include "ai-agent.probePorts" . | fromJsonArray }}
@@ -65,9 +72,13 @@ process alone, and must not mistake a slow agent for a hung one.
   problem: >-
     {{ .probe }} uses the port name {{ quote .port }}, which the agent's container does not declare, so the probe always fails.
   fix: >-
-    Use http{{ $.Values.metricsPort | empty | ternary "" " or metrics" }}, or a port number.
+    Use {{ include "ai-agent.portNames" $ }}a port number.
   {{- end }}
 {{- end }}
+{{- end }}
+
+{{- define "ai-agent.portNames" -}}
+{{- range include "ai-agent.ports" . | fromYamlArray }}{{ .name }} or {{ end }}
 {{- end }}
 
 {{/* A container need not name a port to listen on it. */}}
@@ -87,8 +98,8 @@ process alone, and must not mistake a slow agent for a hung one.
 
 {{/* The ports of probes that no container of the pod declares, as a JSON list: probe, handler, port. */}}
 {{- define "ai-agent.probePorts" -}}
-{{- $known := list "http" (toString .Values.containerPort) }}
-{{- if .Values.metricsPort }}{{ $known = concat $known (list "metrics" (toString .Values.metricsPort)) }}{{ end }}
+{{- $known := list }}
+{{- range include "ai-agent.ports" . | fromYamlArray }}{{ $known = concat $known (list .name (toString .containerPort)) }}{{ end }}
 {{- range concat (.Values.extraContainers | default list) (.Values.initContainers | default list) }}
   {{- range .ports }}{{ $known = append $known (toString .containerPort) }}{{ end }}
 {{- end }}
@@ -127,7 +138,7 @@ process alone (/healthz) does not count: readiness then checks too little, which
 {{- $ready := include "ai-agent.probe" (dict "root" .root "name" "readinessProbe") | fromJson }}
 {{- if $ready.httpGet }}
   {{- $endpoint := include "ai-agent.endpoint" (dict "root" .root "get" $ready.httpGet) }}
-  {{- $process := "health(z|y|check)?|live(z|ness|liness)?|alive|ping|status|up|(lb)?heartbeat|version" }}
+  {{- $process := "health(z|y|check)?|live(z|ness|liness)?|alive|ping|status|up|ok|(lb)?heartbeat|version" }}
   {{- $isProcess := regexMatch (printf "/(_*(%s)([-_]check)?_*([.][a-z]+)?)?$" $process) $endpoint }}
   {{- $unclear := or (not $isProcess) (regexMatch (include "ai-agent.readinessPath" .) $endpoint) }}
   {{- if and $unclear (has $endpoint (include "ai-agent.endpoints" . | splitList " ")) }}{{ $endpoint }}{{ end }}
@@ -163,8 +174,7 @@ An endpoint in one form, such as 8000/ready: the name of a port is resolved, and
 empty segments and case. The sample agent serves the same paths on both its listeners. (dict "root" $ "get" HTTPGET)
 */}}
 {{- define "ai-agent.endpoint" -}}
-{{- $own := dict "http" .root.Values.containerPort "metrics" .root.Values.metricsPort }}
-{{- $port := get $own (toString .get.port) | default .get.port | toString }}
+{{- $port := include "ai-agent.portNumber" (dict "root" .root "port" .get.port) }}
 {{- $isOwn := has $port (list (toString .root.Values.containerPort) (toString .root.Values.metricsPort)) }}
 {{- $path := regexReplaceAll "[[:cntrl:]]|%[01][0-9A-Fa-f]|%7[Ff]|%([^0-9A-Fa-f]|.[^0-9A-Fa-f]|.?$)" (.get.path | default "") "" }}
 {{- $path = get (urlParse (print "http://agent/" $path)) "path" | clean | lower | replace " " "" }}

@@ -16,14 +16,16 @@
 {{- end }}
 {{- end }}
 
-{{/* The resources of the server and of each schedule, as a JSON list: path, where the values set them, and resources. */}}
+{{/* The resources of the server, and of each schedule and job, as a JSON list: path, where the values set them, and resources. */}}
 {{- define "ai-agent.allResources" -}}
 {{- $server := include "ai-agent.resources" (dict "root" $ "own" dict) | fromYaml }}
 {{- $all := list (dict "path" (list "resources") "resources" $server) }}
-{{- range $name, $schedule := .Values.schedules }}
-  {{- $own := dig "resources" dict ($schedule | default dict) }}
-  {{- $resources := include "ai-agent.resources" (dict "root" $ "own" $own) | fromYaml }}
-  {{- $all = append $all (dict "path" (list "schedules" $name "resources") "resources" $resources) }}
+{{- range $part := list "schedules" "jobs" }}
+  {{- range $name, $job := get $.Values $part | default dict }}
+    {{- $own := dig "resources" dict ($job | default dict) }}
+    {{- $resources := include "ai-agent.resources" (dict "root" $ "own" $own) | fromYaml }}
+    {{- $all = append $all (dict "path" (list $part $name "resources") "resources" $resources) }}
+  {{- end }}
 {{- end }}
 {{- toJson $all }}
 {{- end }}
@@ -74,12 +76,13 @@ first file exceeds the limit.
 {{/* Files in memory count toward the memory of the container that writes them. */}}
 {{- define "ai-agent.rule.memory-volume-exceeds-limit" -}}
 {{- $limit := dig "limits" "memory" "" (include "ai-agent.resources" (dict "root" $ "own" dict) | fromYaml) | toString }}
-{{- range $i, $volume := .Values.volumes }}
+{{- $shm := dict "name" "shm" "emptyDir" (dict "medium" "Memory" "sizeLimit" .Values.sharedMemory.sizeLimit) }}
+{{- range $i, $volume := concat (.Values.volumes | default list) (list $shm) }}
   {{- $directory := dig "emptyDir" dict $volume | default dict }}
-  {{- $size := dig "sizeLimit" "" $directory | toString }}
+  {{- $size := dig "sizeLimit" "" $directory | default "" | toString }}
   {{- $over := ge (include "ai-agent.quantity" $size | float64) (include "ai-agent.quantity" $limit | float64) }}
   {{- if and (eq (dig "medium" "" $directory) "Memory") $limit $size $over }}
-- path: [volumes, {{ quote $i }}, emptyDir, sizeLimit]
+- path: [{{ eq $i (len $.Values.volumes) | ternary "sharedMemory" (printf "volumes, %q, emptyDir" (toString $i)) }}, sizeLimit]
   problem: >-
     The volume {{ quote $volume.name }} keeps up to {{ $size }} of files in memory, and the agent's memory limit is {{ $limit }}: before
     the volume is full, the agent is OOMKilled with all its runs.

@@ -10,8 +10,9 @@
 
 {{- define "ai-agent.rule.rollout-stuck" -}}
 {{- $zeros := 0 }}
+{{- $strategy := include "ai-agent.strategy" . | fromJson }}
 {{- range $field := list "maxUnavailable" "maxSurge" }}
-  {{- if regexMatch "^0+%?$" (dig "rollingUpdate" $field "" $.Values.strategy | toString) }}{{ $zeros = add1 $zeros }}{{ end }}
+  {{- if regexMatch "^0+%?$" (dig "rollingUpdate" $field "" $strategy | toString) }}{{ $zeros = add1 $zeros }}{{ end }}
 {{- end }}
 {{- if eq (int $zeros) 2 }}
 - path: [strategy, rollingUpdate]
@@ -23,8 +24,9 @@
 {{- end }}
 
 {{- define "ai-agent.rule.rollout-reduces-capacity" -}}
-{{- $unavailable := dig "rollingUpdate" "maxUnavailable" 0 .Values.strategy | toString }}
-{{- if or (eq .Values.strategy.type "Recreate") (not (regexMatch "^0+%?$" $unavailable)) }}
+{{- $strategy := include "ai-agent.strategy" . | fromJson }}
+{{- $unavailable := dig "rollingUpdate" "maxUnavailable" 0 $strategy | toString }}
+{{- if and (not .Values.singleton) (or (eq $strategy.type "Recreate") (not (regexMatch "^0+%?$" $unavailable))) }}
 - path: [strategy]
   problem: >-
     strategy removes pods before their replacements are Ready: fewer pods serve during a rollout, or none.
@@ -36,7 +38,8 @@
 {{- define "ai-agent.rule.progress-deadline-too-short" -}}
 {{- $needed := include "ai-agent.neededProgressSeconds" . | int }}
 {{- $wait := include "ai-agent.replacementWaitSeconds" . | int }}
-{{- if lt (.Values.progressDeadlineSeconds | default $needed | int) $needed }}
+{{- $deployment := empty (include "ai-agent.stateful" .) }}
+{{- if and $deployment (lt (.Values.progressDeadlineSeconds | default $needed | int) $needed) }}
 - path: [progressDeadlineSeconds]
   problem: >-
     progressDeadlineSeconds {{ int .Values.progressDeadlineSeconds }} is too short: a rollout may wait {{ $needed }} s for one pod

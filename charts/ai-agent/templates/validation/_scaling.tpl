@@ -1,7 +1,7 @@
 {{- define "ai-agent.rule.replica-range" -}}
 {{- $min := int .Values.autoscaling.minReplicas }}
 {{- $max := int .Values.autoscaling.maxReplicas }}
-{{- if and .Values.autoscaling.enabled (gt $min $max) }}
+{{- if and (include "ai-agent.autoscaled" .) (gt $min $max) }}
 - path: [autoscaling, minReplicas]
   problem: >-
     autoscaling.minReplicas {{ $min }} exceeds autoscaling.maxReplicas {{ $max }}.
@@ -12,7 +12,7 @@
 
 {{- define "ai-agent.rule.autoscaler-without-metric" -}}
 {{- with .Values.autoscaling }}
-  {{- if and .enabled (not (or .targetCPUUtilizationPercentage .targetMemoryUtilizationPercentage .metrics)) }}
+  {{- if and (include "ai-agent.autoscaled" $) (not (or .targetCPUUtilizationPercentage .targetMemoryUtilizationPercentage .metrics)) }}
 - path: [autoscaling, metrics]
   problem: >-
     autoscaling has no metric, so the number of pods would never change.
@@ -28,7 +28,7 @@
 {{- range .Values.autoscaling.metrics }}
   {{- if has .type (list "Object" "External") }}{{ $lasting = true }}{{ end }}
 {{- end }}
-{{- if and .Values.autoscaling.enabled (eq (int .Values.autoscaling.minReplicas) 0) (or $old (not $lasting)) }}
+{{- if and (include "ai-agent.autoscaled" .) (eq (int .Values.autoscaling.minReplicas) 0) (or $old (not $lasting)) }}
 - path: [autoscaling, minReplicas]
   {{- if $old }}
   problem: >-
@@ -47,7 +47,7 @@
 {{- end }}
 
 {{- define "ai-agent.rule.metric-target-value" -}}
-{{- range $index, $metric := .Values.autoscaling.enabled | ternary .Values.autoscaling.metrics list }}
+{{- range $index, $metric := (include "ai-agent.autoscaled" . | eq "true") | ternary .Values.autoscaling.metrics list }}
   {{- $source := eq .type "Object" | ternary "object" "external" }}
   {{- if eq (dig $source "target" "type" "" .) "Value" }}
 - path: [autoscaling, metrics, "{{ $index }}", {{ $source }}, target, type]
@@ -68,7 +68,7 @@
     {{- $object := fromYaml . }}
     {{- $spec := kindIs "map" $object.spec | ternary $object.spec dict }}
     {{- $target := kindIs "map" $spec.scaleTargetRef | ternary $spec.scaleTargetRef dict }}
-    {{- $scales := eq (toString $target.name) (include "ai-agent.fullname" $) }}
+    {{- $scales := eq (toString $target.name) (include "ai-agent.workloadName" $) }}
     {{- if and $scales (has $object.kind (list "ScaledObject" "HorizontalPodAutoscaler")) }}{{ $object.kind }} {{ end }}
   {{- end }}
 {{- end }}
@@ -76,7 +76,7 @@
 
 {{- define "ai-agent.rule.autoscaler-twice" -}}
 {{- $own := include "ai-agent.ownAutoscaler" . | splitList " " | first }}
-{{- if and $own .Values.autoscaling.enabled }}
+{{- if and $own (include "ai-agent.autoscaled" .) }}
 - path: [autoscaling, enabled]
   problem: >-
     extraObjects has a {{ $own }} for the Deployment of the agent, which the chart's HorizontalPodAutoscaler scales too: each undoes what
@@ -88,7 +88,7 @@
 
 {{- define "ai-agent.rule.replica-count-with-autoscaler" -}}
 {{- $own := include "ai-agent.ownAutoscaler" . | splitList " " | first }}
-{{- if and $own (not .Values.autoscaling.enabled) (not (kindIs "invalid" .Values.replicaCount)) }}
+{{- if and $own (not (include "ai-agent.autoscaled" .)) (not (kindIs "invalid" .Values.replicaCount)) }}
 - path: [replicaCount]
   problem: >-
     extraObjects has a {{ $own }} for the Deployment of the agent, but every upgrade resets the number of pods to replicaCount
@@ -102,7 +102,7 @@
 {{- $limit := include "ai-agent.disruptionLimit" . | fromYaml }}
 {{- $value := $limit.value | default 0 | toString }}
 {{- $any := eq (include "ai-agent.leastPods" .) "" }}
-{{- $zero := and .Values.autoscaling.enabled (eq (toString .Values.autoscaling.minReplicas) "0") }}
+{{- $zero := and (include "ai-agent.autoscaled" . | eq "true") (eq (toString .Values.autoscaling.minReplicas) "0") }}
 {{- $none := eq (trimSuffix "%" $value | int) 0 }}
 {{- if not (or (ne (toString $limit.field) "minAvailable") (not $any) $none (regexMatch "^[0-9]{3,}%$" $value)) }}
 - path: [podDisruptionBudget, minAvailable]
@@ -116,14 +116,14 @@
 
 {{/* What is given for autoscaling.behavior.scaleDown, where there is an autoscaler. */}}
 {{- define "ai-agent.scaleDown" -}}
-{{- if .Values.autoscaling.enabled }}
+{{- if include "ai-agent.autoscaled" . }}
 {{- .Values.autoscaling.behavior.scaleDown | default dict | toYaml }}
 {{- end }}
 {{- end }}
 
 {{- define "ai-agent.rule.scale-down-policies-empty" -}}
 {{- $down := include "ai-agent.scaleDown" . | fromYaml }}
-{{- if and .Values.autoscaling.enabled (not $down.policies) (ne (toString $down.selectPolicy) "Disabled") }}
+{{- if and (include "ai-agent.autoscaled" .) (not $down.policies) (ne (toString $down.selectPolicy) "Disabled") }}
 - path: [autoscaling, behavior, scaleDown, policies]
   problem: >-
     autoscaling.behavior.scaleDown has no policies. Kubernetes refuses an empty list, and without the field all pods above the

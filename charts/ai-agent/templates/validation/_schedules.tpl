@@ -26,7 +26,7 @@
 {{- define "ai-agent.rule.schedule-deadline-too-short" -}}
 {{- range $name, $schedule := .Values.schedules }}
   {{- $deadline := get ($schedule | default dict) "activeDeadlineSeconds" | int }}
-  {{- $needed := include "ai-agent.neededJobSeconds" (dict "root" $ "schedule" ($schedule | default dict)) | int }}
+  {{- $needed := include "ai-agent.neededJobSeconds" (dict "root" $ "job" ($schedule | default dict)) | int }}
   {{- if and $deadline (lt $deadline $needed) }}
 - path: [schedules, {{ quote $name }}, activeDeadlineSeconds]
   problem: >-

@@ -64,25 +64,3 @@
   {{- end }}
 {{- end }}
 {{- end }}
-
-{{- define "ai-agent.rule.secret-mount-path" -}}
-{{- $path := .Values.secret.mountPath }}
-{{- if and $path (has (clean $path) (list "/" "/tmp")) }}
-- path: [secret, mountPath]
-  problem: >-
-    secret.mountPath {{ quote $path }} is in use: the files of the Secret would hide its contents.
-  fix: >-
-    Set it to a dedicated directory, such as /var/run/secrets/ai-agent.
-{{- end }}
-{{- end }}
-
-{{- define "ai-agent.rule.volume-name-secrets" -}}
-{{- $names := include "ai-agent.volumeNames" . | splitList " " }}
-{{- if and (has "secrets" $names) (include "ai-agent.secretVolumes" .) }}
-- path: [volumes]
-  problem: >-
-    volumes has an entry called secrets, which is the name of the chart's own volume.
-  fix: >-
-    Give the volume another name.
-{{- end }}
-{{- end }}

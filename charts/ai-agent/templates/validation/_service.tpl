@@ -47,3 +47,18 @@
     Set service.externalTrafficPolicy to Local, which keeps the addresses of clients, or name the addresses of the nodes in the policy.
 {{- end }}
 {{- end }}
+
+{{- define "ai-agent.rule.service-required" -}}
+{{- $users := list }}
+{{- if include "ai-agent.ingressController" . }}{{ $users = append $users "ingress" }}{{ end }}
+{{- if .Values.httpRoute.enabled }}{{ $users = append $users "httpRoute" }}{{ end }}
+{{- if .Values.serviceMonitor.enabled }}{{ $users = append $users "serviceMonitor" }}{{ end }}
+{{- if and .Values.podMonitor.enabled (not .Values.metricsPort) }}{{ $users = append $users "podMonitor without metricsPort" }}{{ end }}
+{{- if and $users (not .Values.service.enabled) }}
+- path: [service, enabled]
+  problem: >-
+    service.enabled is false, but {{ join " and " $users }} need{{ len $users | eq 1 | ternary "s" "" }} the Service.
+  fix: >-
+    Set service.enabled to true, or disable what needs it. For metrics, set metricsPort and use podMonitor.
+{{- end }}
+{{- end }}

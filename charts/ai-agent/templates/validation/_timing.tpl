@@ -24,7 +24,7 @@
 
 {{- define "ai-agent.rule.prestop-handler" -}}
 {{- $handlers := include "ai-agent.preStop" . | fromYaml | len }}
-{{- if and .Values.lifecycle (ne $handlers 1) }}
+{{- if and .Values.lifecycle (ne $handlers 1) (or $handlers (empty .Values.drain.until)) }}
 - path: [lifecycle, preStop]
   problem: >-
     lifecycle has {{ $handlers }} preStop handlers. Without one, the agent shuts down while proxies still send requests to it;
