@@ -205,6 +205,7 @@ func TestGoodValuesPassEveryCheck(t *testing.T) {
 		"a name that ends like a key": {"config.MONKEY": "see"},
 		"a timeout in days":           {"ingress.className": "haproxy", "ingress.hosts": aHost, "ingress.annotations": chart.Map{"haproxy.org/timeout-server": "1d"}},
 		"an autoscaler elsewhere":     {"autoscaling.enabled": false, "replicaCount": nil},
+		"a worker with metrics":       {"workers.queue": chart.Map{"metricsPort": 9100}},
 		"no scaling down":             {"autoscaling.behavior.scaleDown": chart.Map{"selectPolicy": "Disabled"}},
 		"a complete sidecar":          {"extraContainers": chart.List{chart.Map{"image": "proxy:1", "livenessProbe": chart.Map{"httpGet": chart.Map{"path": "/ping", "port": 4180}, "periodSeconds": 5}, "name": "proxy", "ports": chart.List{chart.Map{"containerPort": 4180}}, "readinessProbe": chart.Map{"httpGet": chart.Map{"path": "/ping", "port": 4180}}, "resources": chart.Map{"limits": chart.Map{"cpu": "100m", "memory": "128Mi"}, "requests": chart.Map{"cpu": "10m", "memory": "64Mi"}}, "securityContext": chart.Map{"allowPrivilegeEscalation": false, "capabilities": chart.Map{"drop": chart.List{"ALL"}}, "readOnlyRootFilesystem": true}, "startupProbe": chart.Map{"httpGet": chart.Map{"path": "/ping", "port": 4180}}}}},
 	} {

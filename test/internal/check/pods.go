@@ -131,9 +131,10 @@ func workloads(objects chart.Objects) []workload {
 }
 
 // serves reports whether the container is part of a Deployment or a StatefulSet and
-// listens on a port.
+// listens on a port. One that Prometheus alone connects to, as to a worker, serves nobody.
 func (c container) serves() bool {
-	return len(workloads(chart.Objects{c.pod.owner})) > 0 && len(c.Ports) > 0
+	isServing := func(port corev1.ContainerPort) bool { return port.Name != "metrics" }
+	return len(workloads(chart.Objects{c.pod.owner})) > 0 && slices.ContainsFunc(c.Ports, isServing)
 }
 
 // agentName is the name of the chart's own container.

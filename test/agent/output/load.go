@@ -1,0 +1,39 @@
+package output
+
+import "time"
+
+// Kind is how a client of `agent load` asks.
+type Kind string
+
+// The kinds of clients. The first four ask for runs, the others send short requests.
+const (
+	Stream    Kind = "stream"     // server-sent events
+	WebSocket Kind = "websocket"  // a message for each token
+	GRPC      Kind = "grpc"       // a server stream
+	Poll      Kind = "poll"       // one answer at the end of the run
+	Request   Kind = "request"    // each on a connection of its own
+	KeepAlive Kind = "keep-alive" // all on one connection
+)
+
+// Requested is the event of a second of short requests. Runs have the events Started and
+// Ended.
+const Requested = "requested"
+
+// Load is a line that `agent load` prints.
+type Load struct {
+	Event  string    `json:"event"`
+	Kind   Kind      `json:"kind"`
+	Client int       `json:"client"` // number among those of its kind, from 0; 0 for short requests
+	Number int       `json:"number"` // of the client's run, from 0
+	At     time.Time `json:"at"`     // the end of the run or of the second; of Started, when the client asked
+	Pod    string    `json:"pod,omitempty"`
+	*End             // of the event ended
+	*Sent            // of the event requested
+}
+
+// Sent is how many short requests a second had.
+type Sent struct {
+	Sent   int    `json:"sent"`
+	Failed int    `json:"failed"`        // no answer, or one with another status than 200
+	Why    string `json:"why,omitempty"` // the first one failed
+}
