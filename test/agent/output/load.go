@@ -1,6 +1,10 @@
 package output
 
-import "time"
+import (
+	"maps"
+	"slices"
+	"time"
+)
 
 // Kind is how a client of `agent load` asks.
 type Kind string
@@ -36,4 +40,22 @@ type Sent struct {
 	Sent   int    `json:"sent"`
 	Failed int    `json:"failed"`        // no answer, or one with another status than 200
 	Why    string `json:"why,omitempty"` // the first one failed
+}
+
+// IsRun reports whether clients of this kind ask for runs.
+func (k Kind) IsRun() bool { return k != Request && k != KeepAlive }
+
+// InFlight returns the runs that have started and not ended.
+func InFlight(seen []Load) []Load {
+	running := map[Load]Load{}
+	for _, event := range seen {
+		run := Load{Kind: event.Kind, Client: event.Client, Number: event.Number}
+		switch event.Event {
+		case Started:
+			running[run] = event
+		case Ended:
+			delete(running, run)
+		}
+	}
+	return slices.Collect(maps.Values(running))
 }

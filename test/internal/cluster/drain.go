@@ -10,16 +10,22 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// namespaceLabel is a label of the agents that were installed in a namespace.
-const namespaceLabel = "ai-agent/namespace"
+// NamespaceLabel is a label of the agents that were installed in a namespace.
+const NamespaceLabel = "ai-agent/namespace"
 
 // Drain drains a node of this namespace's agents, uncordons it, and returns what
 // kubectl printed. All other pods stay: the model, the clients, those of other tests.
 // The node carries the run's label meanwhile, so that a later run can uncordon it.
 func (n *Namespace) Drain(t *testing.T, node string) string {
 	t.Helper()
+	return n.DrainOf(t, node, "app.kubernetes.io/name=ai-agent")
+}
+
+// DrainOf is Drain for those pods with the NamespaceLabel that a selector selects.
+func (n *Namespace) DrainOf(t *testing.T, node, selector string) string {
+	t.Helper()
 	n.MustKubectl(t, "label", "node", node, "--overwrite", runLabel+"="+n.cluster.run.id)
-	out, err := n.Kubectl(t, "drain", node, "--pod-selector="+namespaceLabel+"="+n.Name+",app.kubernetes.io/name=ai-agent", "--delete-emptydir-data", "--timeout=8m")
+	out, err := n.Kubectl(t, "drain", node, "--pod-selector="+NamespaceLabel+"="+n.Name+","+selector, "--delete-emptydir-data", "--timeout=8m")
 	require.NoError(t, n.cluster.run.uncordon(context.WithoutCancel(t.Context()), node)) // even if the drain failed
 	require.NoError(t, err, out)
 	return out

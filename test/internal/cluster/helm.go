@@ -50,7 +50,7 @@ func (n *Namespace) InstallNoWait(t *testing.T, release string, values chart.Val
 // Values adds to values what an install in this namespace needs: the addresses of the
 // servers, and the label that they ask of their clients.
 func (n *Namespace) Values(values chart.Values) chart.Values {
-	return n.config.And(values).With("podLabels", chart.Map{namespaceLabel: n.Name})
+	return n.config.And(values).With("podLabels", chart.Map{NamespaceLabel: n.Name})
 }
 
 // Upgrade upgrades a release with further values, and waits until its pods are Ready.

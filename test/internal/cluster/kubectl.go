@@ -45,10 +45,16 @@ func (n *Namespace) Exec(t *testing.T, pod string, command ...string) (Output, e
 	return Output{stdout, stderr, code}, err
 }
 
-// apply creates the objects of a manifest.
-func (n *Namespace) apply(t *testing.T, manifest string) {
+// Apply creates or changes the objects of a manifest.
+func (n *Namespace) Apply(t *testing.T, manifest string) {
 	t.Helper()
 	k8s.KubectlApplyFromStringContext(t, t.Context(), n.Options(), manifest)
+}
+
+// Delete deletes the objects of a manifest.
+func (n *Namespace) Delete(t *testing.T, manifest string) {
+	t.Helper()
+	k8s.KubectlDeleteFromStringContext(t, t.Context(), n.Options(), manifest)
 }
 
 // Options tells terratest how to reach the namespace.

@@ -35,7 +35,7 @@ func (c *Cluster) Namespace(t *testing.T, servers ...string) *Namespace {
 	if len(servers) > 0 {
 		objects, err := c.manifest(t.Context(), servers)
 		require.NoError(t, err)
-		n.apply(t, objects)
+		n.Apply(t, objects)
 	}
 	return n
 }

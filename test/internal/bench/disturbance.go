@@ -1,0 +1,111 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"example.com/ai-agent/test/internal/chart"
+	"example.com/ai-agent/test/internal/cluster"
+	"example.com/ai-agent/test/internal/observe"
+	"example.com/ai-agent/test/internal/prober"
+)
+
+// Disturbance is what replaces, removes or kills pods of a subject.
+type Disturbance struct {
+	Name    string
+	disturb func(*testing.T, *site, prober.Loading)
+}
+
+// Disturbances are all of them, in the order of the table.
+var Disturbances = []Disturbance{
+	{"rollout", func(t *testing.T, s *site, _ prober.Loading) { s.restart(t) }},
+	{"scale-down", func(t *testing.T, s *site, _ prober.Loading) { s.scale(t, 2) }},
+	{"drain", func(t *testing.T, s *site, _ prober.Loading) { s.drain(t) }},
+	{"upgrade", func(t *testing.T, s *site, _ prober.Loading) { s.upgrade(t) }},
+	{"rollback", func(t *testing.T, s *site, _ prober.Loading) {
+		s.upgrade(t)
+		s.n.MustKubectl(t, "rollout", "undo", s.target())
+	}},
+	{"secret rotation", func(t *testing.T, s *site, _ prober.Loading) { s.rotate(t) }},
+	{"rollout and drain", func(t *testing.T, s *site, _ prober.Loading) {
+		s.restart(t)
+		s.drain(t)
+	}},
+	{"uninstall", func(t *testing.T, s *site, load prober.Loading) {
+		load.Stop(t) // nothing answers new runs
+		s.uninstall(t)
+	}},
+	{"SIGKILL of a pod", func(t *testing.T, s *site, _ prober.Loading) { s.kill(t) }},
+}
+
+func (s *site) target() string { return "deployment/" + s.deployment().Name }
+
+func (s *site) restart(t *testing.T) { s.n.MustKubectl(t, "rollout", "restart", s.target()) }
+
+// scale sets the number of replicas: that of the autoscaler, if there is one.
+func (s *site) scale(t *testing.T, replicas int) {
+	hpa := s.autoscaler()
+	if hpa == nil {
+		s.n.MustKubectl(t, "scale", s.target(), fmt.Sprint("--replicas=", replicas))
+		return
+	}
+	bounds := fmt.Sprintf(`{"spec": {"minReplicas": %d, "maxReplicas": %d}}`, replicas, replicas)
+	s.n.MustKubectl(t, "patch", "hpa", hpa.Name, "--patch", bounds)
+	cluster.Eventually(t, "fewer replicas", settledWithin, func(ctx context.Context) error {
+		d, err := s.current(ctx)
+		if err == nil && int(*d.Spec.Replicas) != replicas {
+			err = fmt.Errorf("the Deployment wants %d replicas, not %d", *d.Spec.Replicas, replicas)
+		}
+		return err
+	})
+}
+
+// drain drains every node in turn.
+func (s *site) drain(t *testing.T) {
+	for _, node := range observe.Workers(t, s.n.Client()) {
+		s.n.DrainOf(t, node, "")
+	}
+}
+
+// upgrade applies the manifests with a changed configuration, and restarts the pods, as
+// those of most subjects do not read it otherwise.
+func (s *site) upgrade(t *testing.T) {
+	for _, config := range chart.All[*corev1.ConfigMap](s.Objects) {
+		config.Data["LOG_LEVEL"] = "WARN"
+		break
+	}
+	s.changed(t)
+}
+
+// rotate applies the manifests with another Secret.
+func (s *site) rotate(t *testing.T) {
+	for _, secret := range chart.All[*corev1.Secret](s.Objects) {
+		secret.StringData = map[string]string{"ROTATED": "yes"}
+		break
+	}
+	s.changed(t)
+}
+
+func (s *site) changed(t *testing.T) {
+	s.apply(t)
+	s.restart(t)
+}
+
+func (s *site) uninstall(t *testing.T) {
+	manifest, err := s.manifest()
+	require.NoError(t, err)
+	s.n.Delete(t, manifest)
+}
+
+// kill ends the processes of a pod at once, as a fault of its node does.
+func (s *site) kill(t *testing.T) {
+	pods, err := s.n.Client().CoreV1().Pods(s.n.Name).List(t.Context(), metav1.ListOptions{LabelSelector: agentsIn(s.n)})
+	require.NoError(t, err)
+	now := int64(0)
+	require.NoError(t, s.n.Client().CoreV1().Pods(s.n.Name).Delete(t.Context(), pods.Items[0].Name, metav1.DeleteOptions{GracePeriodSeconds: &now}))
+}

@@ -1,0 +1,138 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	appsv1 "k8s.io/api/apps/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"example.com/ai-agent/test/agent/output"
+	"example.com/ai-agent/test/internal/cluster"
+	"example.com/ai-agent/test/internal/prober"
+	"example.com/ai-agent/test/internal/repo"
+)
+
+// Plan is a scenario to run.
+type Plan struct {
+	Subject     Subject
+	Disturbance Disturbance
+	Replicas    int32
+	Load        prober.Load // its URL is set for the Service
+}
+
+// settledWithin bounds a disturbance. Every drain waits for the runs of its node.
+const settledWithin = 15 * time.Minute
+
+// Run installs a subject, disturbs it under load, and returns what was seen. It fails the
+// test if the scenario could not be run, not if it went badly for the subject.
+func (p Plan) Run(t *testing.T, n *cluster.Namespace) Scenario {
+	t.Helper()
+	image, err := repo.AgentImage()
+	require.NoError(t, err)
+	s := &site{n, p.Subject.prepared(n, image, p.Replicas)}
+	s.install(t)
+	p.Load.URL = s.url()
+	recorded := record(t, n)
+	load := prober.StartLoad(t, n, p.Load)
+	cluster.Eventually(t, "a run of each client", 5*time.Minute, load.InFlight(p.Load.Runs()))
+
+	result := Scenario{Subject: p.Subject.Name, Disturbance: p.Disturbance.Name, Route: "service", Disturbed: recorded.since(time.Now())}
+	p.Disturbance.disturb(t, s, load)
+	cluster.Eventually(t, "the end of the "+p.Disturbance.Name, settledWithin, s.settled)
+	result.Settled = recorded.since(time.Now())
+	load.Stop(t)
+	seen := load.Await(t, time.Duration(p.Load.MaxTokens/cluster.TokensPerSecond+120)*time.Second)
+	result.Ended = recorded.since(time.Now())
+	recorded.fill(&result)
+	result.fill(seen)
+	return result
+}
+
+// fill adds what the clients have seen to the scenario.
+func (s *Scenario) fill(seen []output.Load) {
+	started := map[output.Load]output.Load{}
+	for _, event := range seen {
+		at := event.At.Sub(s.Started).Seconds()
+		run := output.Load{Kind: event.Kind, Client: event.Client, Number: event.Number}
+		switch event.Event {
+		case output.Requested:
+			s.Requests = append(s.Requests, Requests{event.Kind, at, event.Sent.Sent, event.Failed, event.Why})
+		case output.Started:
+			started[run] = event
+		case output.Ended:
+			begun, ok := started[run]
+			if !ok {
+				begun = event // refused, or never answered
+			}
+			s.Runs = append(s.Runs, Run{
+				Kind: event.Kind, Client: event.Client, Pod: begun.Pod, Start: begun.At.Sub(s.Started).Seconds(), End: at,
+				Events: event.Tokens, Outcome: event.Outcome, Error: event.Error, BeforeDisturbance: at < s.Disturbed,
+			})
+		}
+	}
+	for _, run := range s.Runs {
+		if run.Start < s.Disturbed && !run.BeforeDisturbance {
+			s.InFlight++
+		}
+	}
+}
+
+// site is where a subject runs.
+type site struct {
+	n *cluster.Namespace
+	Subject
+}
+
+// install installs the subject and waits until its pods are Ready.
+func (s *site) install(t *testing.T) {
+	t.Helper()
+	// The pods of most subjects are not restricted.
+	s.n.MustKubectl(t, "label", "namespace", s.n.Name, "--overwrite", "pod-security.kubernetes.io/enforce=privileged")
+	s.apply(t)
+	cluster.Eventually(t, "the pods of "+s.Name, 5*time.Minute, s.settled)
+}
+
+func (s *site) apply(t *testing.T) {
+	t.Helper()
+	manifest, err := s.manifest()
+	require.NoError(t, err)
+	s.n.Apply(t, manifest)
+}
+
+func (s *site) url() string {
+	service := s.service()
+	return fmt.Sprintf("http://%s:%d", service.Name, service.Spec.Ports[0].Port)
+}
+
+// settled holds if the Deployment has all of its pods, and no pod is on its way out.
+// Without a Deployment, it holds if there is no pod.
+func (s *site) settled(ctx context.Context) error {
+	pods, err := s.n.Client().CoreV1().Pods(s.n.Name).List(ctx, metav1.ListOptions{LabelSelector: agentsIn(s.n)})
+	if err != nil {
+		return err
+	}
+	d, err := s.current(ctx)
+	if apierrors.IsNotFound(err) && len(pods.Items) == 0 {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	want := *d.Spec.Replicas
+	if d.Status.ObservedGeneration < d.Generation || d.Status.UpdatedReplicas != want || d.Status.AvailableReplicas != want {
+		return fmt.Errorf("%d of %d replicas are updated and %d available", d.Status.UpdatedReplicas, want, d.Status.AvailableReplicas)
+	}
+	if len(pods.Items) != int(want) {
+		return fmt.Errorf("%d pods, expected %d", len(pods.Items), want)
+	}
+	return nil
+}
+
+func (s *site) current(ctx context.Context) (*appsv1.Deployment, error) {
+	return s.n.Client().AppsV1().Deployments(s.n.Name).Get(ctx, s.deployment().Name, metav1.GetOptions{})
+}

@@ -1,0 +1,217 @@
+package bench
+
+import (
+	_ "embed"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"helm.sh/helm/v3/pkg/chartutil"
+	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/yaml"
+
+	"example.com/ai-agent/test/internal/chart"
+	"example.com/ai-agent/test/internal/cluster"
+)
+
+// Subject is what the benchmark disturbs: the manifests of one agent with a Deployment
+// and a Service.
+type Subject struct {
+	Name    string
+	Objects chart.Objects
+}
+
+//go:embed specification.yaml
+var specification string
+
+// Specification returns the manifests of the specification.
+func Specification() (Subject, error) { return newSubject("specification", specification) }
+
+// HelmCreate returns the chart that `helm create` writes, with the agent's port and
+// probes. It uses the folder dir.
+func HelmCreate(dir string) (Subject, error) {
+	folder, err := chartutil.Create("ai-agent", dir)
+	if err != nil {
+		return Subject{}, err
+	}
+	created, err := chart.Load(folder)
+	if err != nil {
+		return Subject{}, err
+	}
+	return Render("helm create", created, chart.Values{
+		"service.port": 8000, "autoscaling.enabled": true, // its container listens on the Service's port
+		"livenessProbe.httpGet.path": "/health", "readinessProbe.httpGet.path": "/ready",
+	})
+}
+
+// Render returns what a chart renders, without the hooks.
+func Render(name string, c *chart.Chart, values chart.Values) (Subject, error) {
+	manifest, err := c.Render(chart.Options{Set: values})
+	if err != nil {
+		return Subject{}, fmt.Errorf("%s: %w", name, err)
+	}
+	return newSubject(name, manifest)
+}
+
+// Peers returns the manifests in a folder: of each subfolder the files in it, and of each
+// file alone. A manifest must have one Deployment, which runs the agent, and a Service.
+func Peers(dir string) ([]Subject, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	var peers []Subject
+	for _, entry := range entries {
+		files := []string{filepath.Join(dir, entry.Name())}
+		if entry.IsDir() {
+			if files, err = filepath.Glob(filepath.Join(files[0], "*.yaml")); err != nil {
+				return nil, err
+			}
+		}
+		var manifest strings.Builder
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				return nil, err
+			}
+			fmt.Fprintf(&manifest, "---\n%s\n", text)
+		}
+		peer, err := newSubject(strings.TrimSuffix(entry.Name(), ".yaml"), manifest.String())
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", filepath.Join(dir, entry.Name()), err)
+		}
+		peers = append(peers, peer)
+	}
+	return peers, nil
+}
+
+func newSubject(name, manifest string) (Subject, error) {
+	objects, err := chart.Decode(manifest)
+	if err != nil {
+		return Subject{}, err
+	}
+	isHook := func(object runtime.Object) bool {
+		accessor, err := meta.Accessor(object)
+		return err == nil && accessor.GetAnnotations()["helm.sh/hook"] != ""
+	}
+	s := Subject{name, slices.DeleteFunc(objects, isHook)}
+	if deployments := chart.All[*appsv1.Deployment](s.Objects); len(deployments) != 1 {
+		return Subject{}, fmt.Errorf("%d Deployments: keep the one that runs the agent", len(deployments))
+	}
+	if s.service() == nil {
+		return Subject{}, fmt.Errorf("no Service selects the pods of Deployment %s", s.deployment().Name)
+	}
+	return s, nil
+}
+
+func (s Subject) deployment() *appsv1.Deployment { return chart.All[*appsv1.Deployment](s.Objects)[0] }
+
+// pod returns what the Deployment's pods are made of.
+func (s Subject) pod() *corev1.PodSpec { return &s.deployment().Spec.Template.Spec }
+
+// agent returns the first container, which is the agent's.
+func (s Subject) agent() *corev1.Container { return &s.pod().Containers[0] }
+
+// service returns the first Service that selects the Deployment's pods, or nil.
+func (s Subject) service() *corev1.Service {
+	pods := labels.Set(s.deployment().Spec.Template.Labels)
+	for _, service := range chart.All[*corev1.Service](s.Objects) {
+		if len(service.Spec.Selector) > 0 && labels.SelectorFromSet(service.Spec.Selector).Matches(pods) {
+			return service
+		}
+	}
+	return nil
+}
+
+func (s Subject) autoscaler() *autoscalingv2.HorizontalPodAutoscaler {
+	for _, hpa := range chart.All[*autoscalingv2.HorizontalPodAutoscaler](s.Objects) {
+		return hpa
+	}
+	return nil
+}
+
+// Without returns a copy of the subject without one of the Protections.
+func (s Subject) Without(protection string) Subject {
+	without := s.copy()
+	without.Name += " without " + protection
+	Protections[protection](&without)
+	return without
+}
+
+// Protections are what keeps the runs of this chart's agents, by name, with what takes it
+// away.
+var Protections = map[string]func(*Subject){
+	"preStop":           func(s *Subject) { s.agent().Lifecycle = nil },
+	"grace period":      func(s *Subject) { s.pod().TerminationGracePeriodSeconds = nil }, // Kubernetes' default: 30 s
+	"surge":             func(s *Subject) { s.deployment().Spec.Strategy = appsv1.DeploymentStrategy{} },
+	"PDB":               func(s *Subject) { s.Objects = without[*policyv1.PodDisruptionBudget](s.Objects) },
+	"scale-down window": func(s *Subject) { s.autoscaler().Spec.Behavior = nil },
+	"probes": func(s *Subject) {
+		s.agent().StartupProbe, s.agent().LivenessProbe, s.agent().ReadinessProbe = nil, nil, nil
+	},
+	"agent's drain": func(s *Subject) { s.agent().Args = []string{"serve", "--fault=drain-limit=1s"} },
+}
+
+func (s Subject) copy() Subject {
+	objects := make(chart.Objects, len(s.Objects))
+	for i, object := range s.Objects {
+		objects[i] = object.DeepCopyObject()
+	}
+	return Subject{s.Name, objects}
+}
+
+// without returns the objects that are not of a type.
+func without[T runtime.Object](objects chart.Objects) chart.Objects {
+	return slices.DeleteFunc(objects, func(object runtime.Object) bool {
+		_, is := object.(T)
+		return is
+	})
+}
+
+// prepared returns a copy of the subject for a benchmark in a namespace. All subjects get
+// the same agent, its addresses, a modest request, and a fixed number of replicas.
+func (s Subject) prepared(n *cluster.Namespace, image string, replicas int32) Subject {
+	s = s.copy()
+	for _, object := range s.Objects {
+		if accessor, err := meta.Accessor(object); err == nil {
+			accessor.SetNamespace("")
+		}
+	}
+	agent := s.agent()
+	agent.Image, agent.ImagePullPolicy = image, corev1.PullIfNotPresent
+	agent.Env = append(slices.DeleteFunc(agent.Env, func(v corev1.EnvVar) bool { return v.Name == "OPENAI_API_KEY" }),
+		corev1.EnvVar{Name: "OPENAI_BASE_URL", Value: n.ModelURL()}, corev1.EnvVar{Name: "OPENAI_API_KEY", Value: "not-checked"},
+		corev1.EnvVar{Name: "REDIS_URL"}, corev1.EnvVar{Name: "DATABASE_URL"})
+	agent.Resources.Requests = corev1.ResourceList{"cpu": resource.MustParse("50m"), "memory": resource.MustParse("64Mi")}
+	template := &s.deployment().Spec.Template
+	template.Labels = maps.Clone(template.Labels)
+	template.Labels[cluster.NamespaceLabel] = n.Name
+	s.deployment().Spec.Replicas = &replicas
+	if hpa := s.autoscaler(); hpa != nil {
+		hpa.Spec.MinReplicas, hpa.Spec.MaxReplicas = &replicas, replicas
+	}
+	return s
+}
+
+// manifest returns the objects as a YAML stream.
+func (s Subject) manifest() (string, error) {
+	var all strings.Builder
+	for _, object := range s.Objects {
+		text, err := yaml.Marshal(object)
+		if err != nil {
+			return "", err
+		}
+		fmt.Fprintf(&all, "---\n%s", text)
+	}
+	return all.String(), nil
+}
