@@ -5,8 +5,14 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/text/language"
+	"golang.org/x/text/message"
+
 	"example.com/ai-agent/test/agent/output"
 )
+
+// numbers writes 1234 as 1,234.
+var numbers = message.NewPrinter(language.English)
 
 // Own is the subject that is this repository's chart. The others are what it is compared
 // with.
@@ -127,9 +133,9 @@ func (v Verdict) Word() string {
 func (v Verdict) Lines() []string {
 	var lines []string
 	if v.Proven() {
-		lines = append(lines, fmt.Sprintf("%d of %d runs", v.Interrupted, v.InFlight), fmt.Sprintf("%d of %d requests", v.RequestsFailed, v.Requests))
+		lines = append(lines, numbers.Sprintf("%d of %d runs", v.Interrupted, v.InFlight), numbers.Sprintf("%d of %d requests", v.RequestsFailed, v.Requests))
 		if v.LaterLost > 0 {
-			lines = append(lines, fmt.Sprintf("%d of %d later runs", v.LaterLost, v.Later))
+			lines = append(lines, numbers.Sprintf("%d of %d later runs", v.LaterLost, v.Later))
 		}
 	}
 	for _, reason := range unique(v.Invalid) {
@@ -198,10 +204,10 @@ func (t Table) Headline() string {
 	own, others := t.Total(true), t.Total(false)
 	var parts []string
 	if own.Proven() {
-		parts = append(parts, fmt.Sprintf("%d of %d runs interrupted with %s", own.Interrupted, own.InFlight, Own))
+		parts = append(parts, numbers.Sprintf("%d of %d runs interrupted with %s", own.Interrupted, own.InFlight, Own))
 	}
 	if others.Proven() {
-		parts = append(parts, fmt.Sprintf("%d of %d with other manifests", others.Interrupted, others.InFlight))
+		parts = append(parts, numbers.Sprintf("%d of %d with other manifests", others.Interrupted, others.InFlight))
 	}
 	if len(parts) == 0 {
 		return "No scenario was valid"

@@ -112,6 +112,9 @@ func (s subject) pods(disturbance string) []bench.Pod {
 			break
 		}
 		created := disturbed + 0.5 + float64(i)*6
+		if disturbance == "drain" { // an evicted pod is replaced once it terminates
+			created = pods[i].Deleted + 0.5
+		}
 		pods = append(pods, bench.Pod{Name: fmt.Sprintf("agent-75b4f6d7c-%d", i), Node: fmt.Sprintf("worker%d", i%2+1), Created: created, Started: created + 1.2, Ready: created + 3})
 	}
 	return pods
