@@ -203,13 +203,22 @@ func (t Table) Total(own bool) Verdict {
 func (t Table) Headline() string {
 	own, others := t.Total(true), t.Total(false)
 	var parts []string
-	if own.Proven() {
-		parts = append(parts, numbers.Sprintf("%d of %d runs interrupted with %s", own.Interrupted, own.InFlight, Own))
+	add := func(v Verdict, subject string) {
+		if !v.Proven() {
+			return
+		}
+		noun := ""
+		if len(parts) == 0 {
+			noun = " runs interrupted"
+		}
+		parts = append(parts, numbers.Sprintf("%d of %d%s with %s", v.Interrupted, v.InFlight, noun, subject))
 	}
-	if others.Proven() {
-		parts = append(parts, numbers.Sprintf("%d of %d with other manifests", others.Interrupted, others.InFlight))
-	}
-	if len(parts) == 0 {
+	add(own, Own)
+	add(others, "other manifests")
+	switch {
+	case len(t.Rows) == 0:
+		return "No disturbance was recorded"
+	case len(parts) == 0:
 		return "No scenario was valid"
 	}
 	return strings.Join(parts, ", ")

@@ -87,7 +87,23 @@ func TestTableSumsRepeatedScenarios(t *testing.T) {
 	assert.Equal(t, []string{"1 of 2 runs", "0 of 0 requests", "invalid: why"}, table.Rows[0].Cells[0].Lines())
 	assert.Equal(t, "not run", table.Rows[0].Cells[1].Word())
 	assert.Equal(t, "no loss", table.Rows[1].Cells[1].Word())
-	assert.Equal(t, "1 of 3 with other manifests", table.Headline())
+}
+
+func TestHeadlineNamesWhatWasCompared(t *testing.T) {
+	t.Parallel()
+	scenario := func(subject string, outcome output.Outcome) bench.Scenario {
+		return bench.Scenario{Subject: subject, Disturbed: 10, InFlight: 1, Runs: []bench.Run{{Start: 5, End: 11, Outcome: outcome}}}
+	}
+	own, other := scenario(bench.Own, output.Done), scenario("other", output.Interrupted)
+	for want, scenarios := range map[string][]bench.Scenario{
+		"0 of 1 runs interrupted with ai-agent, 1 of 1 with other manifests": {other, own},
+		"0 of 1 runs interrupted with ai-agent":                              {own},
+		"1 of 1 runs interrupted with other manifests":                       {other},
+		"No scenario was valid":                                              {{Subject: "other", Invalid: "why"}},
+		"No disturbance was recorded":                                        nil,
+	} {
+		assert.Equal(t, want, bench.Result{Scenarios: scenarios}.Table().Headline())
+	}
 }
 
 func TestTextTableShowsEachCell(t *testing.T) {

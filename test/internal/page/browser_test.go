@@ -83,8 +83,9 @@ func (c *complaints) list() []string {
 
 // layout is how a page is laid out.
 type layout struct {
-	Overflow   int    // pixels that the page is wider than the window
-	Background string // of the body
+	Overflow   int      // pixels that the page is wider than the window
+	Background string   // of the body
+	Spilled    []string // texts that leave their table cell
 	Charts     []chart
 }
 
@@ -102,6 +103,7 @@ const measure = `(() => {
 	return {
 		Overflow: root.scrollWidth - root.clientWidth,
 		Background: getComputedStyle(document.body).backgroundColor,
+		Spilled: [...document.querySelectorAll("th, td")].filter(cell => cell.scrollWidth > cell.clientWidth + 1).map(cell => cell.textContent),
 		Charts: [...document.querySelectorAll("svg")].map(svg => {
 			const box = svg.getBoundingClientRect();
 			const paths = [...svg.querySelectorAll("path")];
@@ -178,6 +180,7 @@ func TestPageInBrowser(t *testing.T) {
 				got, complaints := open(t, browser, text, width, scheme)
 				assert.Empty(t, complaints)
 				assert.LessOrEqual(t, got.Overflow, 0, "pixels that the page scrolls sideways")
+				assert.Empty(t, got.Spilled)
 				require.Len(t, got.Charts, len(result.Scenarios)+9, "a timeline of each scenario, and 9 curves")
 				for i, chart := range got.Charts {
 					assert.Positive(t, chart.Bars, chart.Label)
@@ -195,6 +198,33 @@ func TestPageInBrowser(t *testing.T) {
 	assert.Len(t, backgrounds, 2, "the dark page looks different")
 }
 
+// TestLongTextsFit has texts without spaces, and a disturbance late in its scenario.
+func TestLongTextsFit(t *testing.T) {
+	t.Parallel()
+	browser := browser(t)
+	long := strings.Repeat("long", 30)
+	result := benchtest.Example()
+	result.Commit, result.Machine.OS = long, long
+	for i := range result.Scenarios {
+		s := &result.Scenarios[i]
+		s.Subject += long
+		s.Disturbance += long[:40]
+		s.Disturbed, s.Settled = s.Ended-2, s.Ended-1
+		s.Pods[0].Name, s.Pods[0].Node, s.Runs[0].Error = long, long, long
+	}
+	result.Scenarios[0].Invalid = long
+	text := write(t, result)
+	for _, width := range []int64{1280, 375} {
+		got, complaints := open(t, browser, text, width, "light")
+		assert.Empty(t, complaints)
+		assert.LessOrEqual(t, got.Overflow, 0)
+		assert.Empty(t, got.Spilled)
+		for _, chart := range got.Charts {
+			assert.Zero(t, chart.Outside, "texts outside of %s", chart.Label)
+		}
+	}
+}
+
 // TestBrowserSeesDefects is the control of TestPageInBrowser.
 func TestBrowserSeesDefects(t *testing.T) {
 	t.Parallel()
@@ -207,8 +237,10 @@ func TestBrowserSeesDefects(t *testing.T) {
 		_, complaints := open(t, browser, strings.Replace(text, "</main>", test.defect+"</main>", 1), 1280, "light")
 		assert.Contains(t, strings.Join(complaints, "\n"), test.complaint, test.name)
 	}
-	got, _ := open(t, browser, strings.Replace(text, "</main>", `<div style="width: 500px">wide</div></main>`, 1), 375, "light")
+	const wide = `<div style="width: 500px">wide</div><table><td style="max-width: 20px; overflow-wrap: normal">spilled</td></table></main>`
+	got, _ := open(t, browser, strings.Replace(text, "</main>", wide, 1), 375, "light")
 	assert.Positive(t, got.Overflow)
+	assert.Equal(t, []string{"spilled"}, got.Spilled)
 	got, _ = open(t, browser, strings.ReplaceAll(text, "fill:var(--lost)", "fill:var(--done)"), 1280, "light")
 	for _, chart := range got.Charts {
 		assert.Zero(t, chart.Lost)

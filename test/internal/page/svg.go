@@ -91,9 +91,13 @@ func sans(size vg.Length) font.Font {
 
 // write writes text with its left end at a point, and returns where it ends.
 func write(c draw.Canvas, color color.Color, at vg.Point, words string) vg.Length {
-	style := draw.TextStyle{Color: color, Font: sans(textSize), YAlign: -0.4, Handler: plot.DefaultTextHandler}
+	style := textStyle(color)
 	c.FillText(style, at, words)
 	return at.X + style.Width(words)
+}
+
+func textStyle(color color.Color) draw.TextStyle {
+	return draw.TextStyle{Color: color, Font: sans(textSize), YAlign: -0.4, Handler: plot.DefaultTextHandler}
 }
 
 // fill paints a rectangle, or nothing if it is empty.

@@ -105,13 +105,30 @@ func (m moments) Plot(c draw.Canvas, p *plot.Plot) {
 	top := m.whole.Max.Y
 	at := x(m.scenario.Disturbed)
 	c.StrokeLine2(line(ink, 1.6), at, c.Min.Y, at, top-4)
-	end := write(c, ink, vg.Point{X: at + 5, Y: top - 10}, m.scenario.Disturbance)
+	end := write(c, ink, vg.Point{X: m.left(at, m.scenario.Disturbance), Y: top - 10}, m.scenario.Disturbance)
 	if m.scenario.Settled <= m.scenario.Disturbed {
 		return
 	}
 	at = x(m.scenario.Settled)
 	c.StrokeLine2(line(muted, 1, 3, 3), at, c.Min.Y, at, top-4)
-	write(c, muted, vg.Point{X: max(at+5, end+16), Y: top - 10}, "settled")
+	if left := max(m.left(at, "settled"), end+16); m.fits(left, "settled") {
+		write(c, muted, vg.Point{X: left, Y: top - 10}, "settled")
+	}
+}
+
+// left returns where a name at the right of a line begins: at its left if there is no room.
+func (m moments) left(at vg.Length, name string) vg.Length {
+	if m.fits(at+5, name) {
+		return at + 5
+	}
+	return max(m.whole.Min.X, m.whole.Max.X-wide*textStyle(ink).Width(name))
+}
+
+// wide is how much wider than gonum's font a browser's may be.
+const wide = 1.2
+
+func (m moments) fits(left vg.Length, name string) bool {
+	return left+wide*textStyle(ink).Width(name) <= m.whole.Max.X
 }
 
 // lane is what is drawn in one horizontal strip: a pod and its runs, or what no pod
