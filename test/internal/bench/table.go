@@ -39,8 +39,19 @@ func (t Table) Write(to io.Writer, markdown bool) error {
 	if markdown {
 		out = rows.RenderMarkdown
 	}
-	_, err := fmt.Fprintf(to, "%s.\n\n%s\n\n%s.\n", t.Headline(), out(), Legend)
+	_, err := fmt.Fprintf(to, "%s.\n\n%s\n\n%s.\n%s", t.Headline(), out(), Legend, t.before())
 	return err
+}
+
+// before names failures that no disturbance caused, which are not in the table.
+func (t Table) before() (sentences string) {
+	for _, row := range t.Rows {
+		if b := row.Total.Before; b.RunsLost+b.RequestsFailed > 0 {
+			sentences += numbers.Sprintf("\nBefore the disturbances, %s (%s) lost %d of %d runs and %d of %d requests.\n",
+				row.Subject, row.Route, b.RunsLost, b.Runs, b.RequestsFailed, b.Requests)
+		}
+	}
+	return sentences
 }
 
 // wrap keeps reasons from making columns wide.

@@ -119,6 +119,8 @@ func TestTextTableShowsEachCell(t *testing.T) {
 				assert.Contains(t, out.String(), line)
 			}
 		}
+		assert.Equal(t, 1, strings.Count(out.String(), "Before the disturbances"), "the example has one failure before them")
+		assert.Contains(t, out.String(), "bare Deployment (service) lost 1 of 8 runs and 0 of 2,400 requests")
 		assert.Equal(t, markdown, strings.Contains(out.String(), "| ---"))
 	}
 }
