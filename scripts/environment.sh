@@ -8,7 +8,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 command -v go >/dev/null || die "Go is not installed" "Install Go $(sed -n 's/^go //p' "$root/go.mod") or newer, then run the command again."
 # Calls at the same time share bin/ and .cache/ and would overwrite each other's files.
 lock "$cache/lock"
-plan=$("$root/scripts/engine.sh" plan && "$root/scripts/node-image.sh" plan && { [ "${1:-}" != test ] || { "$root/scripts/proxies.sh" plan && "$root/scripts/servers-image.sh" plan; }; })
+plan=$("$root/scripts/engine.sh" plan && "$root/scripts/node-image.sh" plan && { [ "${1:-}" != test ] || { "$root/scripts/proxies.sh" plan && "$root/scripts/browser.sh" plan && "$root/scripts/servers-image.sh" plan; }; })
 announce "$plan"
 again="Fix the cause and run the command again; it resumes with this step."
 here=$root/scripts

@@ -47,8 +47,13 @@ proxies() ( # a subshell, because step replaces the EXIT trap
 	step "proxies" "Install nginx and haproxy with your package manager." "$root/scripts/proxies.sh"
 )
 
+browser() (
+	step "browser" "Install chromium with your package manager." "$root/scripts/browser.sh"
+)
+
 offline() { # separate from the live tests, whose cluster would compete with compilers for CPU
 	part "proxies" proxies
+	part "browser" browser
 	local list packages
 	list=$(go list ./... | grep -v -e /test/live -e /test/proxy -e /test/up)
 	mapfile -t packages <<<"$list"
@@ -78,7 +83,7 @@ all)
 	live
 	;;
 offline)
-	plan=$("$root/scripts/proxies.sh" plan)
+	plan=$("$root/scripts/proxies.sh" plan && "$root/scripts/browser.sh" plan)
 	announce "$plan"
 	offline
 	;;

@@ -1,0 +1,82 @@
+// Command bench reports what the benchmark recorded.
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"example.com/ai-agent/test/internal/bench"
+	"example.com/ai-agent/test/internal/page"
+)
+
+func main() {
+	command := newCommand(os.Stdout)
+	if err := command.Execute(); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func newCommand(stdout io.Writer) *cobra.Command {
+	command := &cobra.Command{
+		Use:           "bench",
+		Short:         "Compares what disturbances cost the clients of an agent with different manifests",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	command.AddCommand(newReport(stdout))
+	command.SetOut(stdout)
+	return command
+}
+
+// report is what its command line sets.
+type report struct {
+	results  []string
+	output   string
+	markdown bool
+}
+
+func newReport(stdout io.Writer) *cobra.Command {
+	var r report
+	command := &cobra.Command{
+		Use:   "report",
+		Short: "Write recorded results as an HTML page, and print the comparison",
+		Long: `Writes an HTML page that needs no network and no other file, and prints its comparison as a table. Several results files
+are merged; they must be of one machine and of one version of Kubernetes.`,
+		Example: "  bench report\n  bench report --results .cache/bench/results.json --results .cache/bench/soak.json --output report.html",
+		Args:    cobra.NoArgs,
+		RunE:    func(*cobra.Command, []string) error { return r.write(stdout) },
+	}
+	flags := command.Flags()
+	flags.StringArrayVar(&r.results, "results", []string{".cache/bench/results.json"}, "results file; repeat the flag to merge several")
+	flags.StringVar(&r.output, "output", ".cache/bench/report.html", "file to write the page to")
+	flags.BoolVar(&r.markdown, "markdown", false, "print the comparison as Markdown")
+	return command
+}
+
+func (r report) write(stdout io.Writer) error {
+	result, err := bench.Read(r.results...)
+	if err != nil {
+		return err
+	}
+	var html bytes.Buffer
+	if err := page.Write(&html, result); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(r.output), 0o755); err != nil {
+		return err
+	}
+	if err := os.WriteFile(r.output, html.Bytes(), 0o644); err != nil {
+		return err
+	}
+	if err := result.Table().Write(stdout, r.markdown); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(stdout, "\nThe page with all scenarios is %s\n", r.output)
+	return err
+}

@@ -1,0 +1,65 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"example.com/ai-agent/test/internal/bench"
+	"example.com/ai-agent/test/internal/bench/benchtest"
+)
+
+// run executes the command, and returns what it prints.
+func run(args ...string) (string, error) {
+	var out strings.Builder
+	command := newCommand(&out)
+	command.SetArgs(args)
+	err := command.Execute()
+	return out.String(), err
+}
+
+// save writes the scenarios of one subject of the example.
+func save(t *testing.T, subject string) string {
+	t.Helper()
+	all := benchtest.Example()
+	some := all
+	some.Scenarios = nil
+	for _, s := range all.Scenarios {
+		if s.Subject == subject {
+			some.Scenarios = append(some.Scenarios, s)
+		}
+	}
+	require.NotEmpty(t, some.Scenarios)
+	text, err := json.Marshal(some)
+	require.NoError(t, err)
+	file := filepath.Join(t.TempDir(), "results.json")
+	require.NoError(t, os.WriteFile(file, text, 0o600))
+	return file
+}
+
+func TestReportMergesResults(t *testing.T) {
+	t.Parallel()
+	output := filepath.Join(t.TempDir(), "new", "report.html")
+	out, err := run("report", "--results", save(t, bench.Own), "--results", save(t, "bare Deployment"), "--output", output, "--markdown")
+	require.NoError(t, err)
+	page, err := os.ReadFile(output)
+	require.NoError(t, err)
+	for _, subject := range []string{bench.Own, "bare Deployment"} {
+		assert.Contains(t, out, "| "+subject+" |")
+		assert.Contains(t, string(page), `<th scope="row">`+subject+"</th>")
+	}
+	assert.Contains(t, out, output)
+}
+
+func TestReportSaysHowToGetResults(t *testing.T) {
+	t.Parallel()
+	output := filepath.Join(t.TempDir(), "report.html")
+	_, err := run("report", "--results", filepath.Join(t.TempDir(), "results.json"), "--output", output)
+	assert.ErrorContains(t, err, "run `make bench-runs` first")
+	assert.NoFileExists(t, output)
+}

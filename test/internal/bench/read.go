@@ -1,0 +1,101 @@
+package bench
+
+import (
+	"bytes"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+)
+
+//go:embed results.schema.json
+var schemaText []byte
+
+// schema returns the schema of results.json.
+func schema() (*jsonschema.Schema, error) {
+	document, err := jsonschema.UnmarshalJSON(bytes.NewReader(schemaText))
+	if err != nil {
+		return nil, fmt.Errorf("results.schema.json: %w", err)
+	}
+	compiler := jsonschema.NewCompiler()
+	if err := compiler.AddResource("results.schema.json", document); err != nil {
+		return nil, err
+	}
+	return compiler.Compile("results.schema.json")
+}
+
+// Validate returns what is wrong with the content of a results file.
+func Validate(text []byte) error {
+	s, err := schema()
+	if err != nil {
+		return err
+	}
+	document, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+	if err != nil {
+		return fmt.Errorf("not JSON: %w", err)
+	}
+	return s.Validate(document)
+}
+
+// Read reads results files and merges them.
+func Read(files ...string) (Result, error) {
+	var merged Result
+	for i, file := range files {
+		result, err := read(file)
+		if err != nil {
+			return Result{}, err
+		}
+		if i == 0 {
+			merged = result
+			continue
+		}
+		if merged, err = merge(merged, result); err != nil {
+			return Result{}, fmt.Errorf("%s cannot be merged with %s: %w", file, strings.Join(files[:i], ", "), err)
+		}
+	}
+	return merged, nil
+}
+
+func read(file string) (Result, error) {
+	text, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Result{}, fmt.Errorf("%s is missing: run `make bench-runs` first, or name an existing file", file)
+	}
+	if err != nil {
+		return Result{}, err
+	}
+	if err := Validate(text); err != nil {
+		return Result{}, fmt.Errorf("%s is not a results file of this version: write it again with `make bench-runs`: %w", file, err)
+	}
+	var result Result
+	return result, json.Unmarshal(text, &result)
+}
+
+// merge appends b to a. Costs on different machines, or of different versions of
+// Kubernetes, cannot be compared.
+func merge(a, b Result) (Result, error) {
+	switch {
+	case a.Machine != b.Machine:
+		return a, fmt.Errorf("they are of different machines: %+v and %+v. Run all benchmarks on one", a.Machine, b.Machine)
+	case a.Kubernetes != b.Kubernetes:
+		return a, fmt.Errorf("they are of Kubernetes %s and %s. Run all benchmarks with one version", a.Kubernetes, b.Kubernetes)
+	case a.Seed != 0 && b.Seed != 0 && a.Seed != b.Seed:
+		return a, fmt.Errorf("they have the seeds %d and %d. Merge one of them at a time", a.Seed, b.Seed)
+	}
+	if b.Started.Before(a.Started) {
+		a.Started = b.Started
+	}
+	if a.Commit != b.Commit {
+		a.Commit = strings.Join(unique(append(strings.Split(a.Commit, ", "), b.Commit)), ", ")
+	}
+	a.Seed = max(a.Seed, b.Seed)
+	a.Scenarios = append(a.Scenarios, b.Scenarios...)
+	a.Growth = append(a.Growth, b.Growth...)
+	a.Reach = append(a.Reach, b.Reach...)
+	return a, nil
+}

@@ -1,0 +1,65 @@
+package bench
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
+)
+
+// Legend explains the cells of the table.
+const Legend = "runs: interrupted, of those in flight when the disturbance began; requests: short requests that failed, of those sent during and after it; " +
+	"later runs: lost, of those that began during or after it"
+
+// Write writes the table for a terminal, or as Markdown.
+func (t Table) Write(to io.Writer, markdown bool) error {
+	rows := table.NewWriter()
+	rows.SetStyle(table.StyleLight)
+	rows.Style().Format.Header = text.FormatDefault
+	rows.Style().Options.SeparateRows = true
+	header := table.Row{"", "route"}
+	for _, disturbance := range t.Disturbances {
+		header = append(header, disturbance)
+	}
+	rows.AppendHeader(header)
+	for _, row := range t.Rows {
+		cells := table.Row{row.Subject, row.Route}
+		for _, cell := range row.Cells {
+			lines := append([]string{cell.Word()}, cell.Lines()...)
+			if !markdown {
+				lines = wrap(lines)
+			}
+			cells = append(cells, strings.Join(lines, "\n"))
+		}
+		rows.AppendRow(cells)
+	}
+	out := rows.Render
+	if markdown {
+		out = rows.RenderMarkdown
+	}
+	_, err := fmt.Fprintf(to, "%s.\n\n%s\n\n%s.\n%s", t.Headline(), out(), Legend, t.before())
+	return err
+}
+
+// before names failures that no disturbance caused, which are not in the table.
+func (t Table) before() (sentences string) {
+	for _, row := range t.Rows {
+		if b := row.Total.Before; b.RunsLost+b.RequestsFailed > 0 {
+			sentences += numbers.Sprintf("\nBefore the disturbances, %s (%s) lost %d of %d runs and %d of %d requests.\n",
+				row.Subject, row.Route, b.RunsLost, b.Runs, b.RequestsFailed, b.Requests)
+		}
+	}
+	return sentences
+}
+
+// wrap keeps reasons from making columns wide.
+func wrap(lines []string) (wrapped []string) {
+	for _, line := range lines {
+		for line := range strings.Lines(text.WrapSoft(line, 28)) {
+			wrapped = append(wrapped, strings.TrimSpace(line))
+		}
+	}
+	return wrapped
+}

@@ -1,0 +1,89 @@
+package bench
+
+import (
+	"cmp"
+	"slices"
+)
+
+// Usage is what a subject took and used in its valid scenarios.
+type Usage struct {
+	Subject      string
+	Starts       []float64 // seconds from the start of a container until its pod was Ready; sorted
+	Replacements []float64 // seconds that a removed pod was missing until another was Ready, 0 if it was earlier; sorted
+	Unreplaced   int       // removed pods for which no other came, as after a scale-down
+	Seconds      float64   // that the scenarios lasted
+	Cost
+}
+
+// Usage sums the valid scenarios of each subject.
+func (r Result) Usage() []Usage {
+	var all []Usage
+	for _, s := range r.Scenarios {
+		at := slices.IndexFunc(all, func(u Usage) bool { return u.Subject == s.Subject })
+		if at < 0 {
+			all = append(all, Usage{Subject: s.Subject})
+			at = len(all) - 1
+		}
+		if s.Verdict().Proven() {
+			all[at].add(s)
+		}
+	}
+	for _, u := range all {
+		slices.Sort(u.Starts)
+		slices.Sort(u.Replacements)
+	}
+	return all
+}
+
+func (u *Usage) add(s Scenario) {
+	u.Seconds += s.Ended
+	u.PodSeconds += s.Cost.PodSeconds
+	u.CPUSeconds += s.Cost.CPUSeconds
+	var removed, added []float64
+	for _, pod := range s.Pods {
+		if pod.Started != 0 && pod.Ready != 0 {
+			u.Starts = append(u.Starts, pod.Ready-pod.Started)
+		}
+		if pod.Deleted != 0 && pod.Deleted >= s.Disturbed {
+			removed = append(removed, pod.Deleted)
+		}
+		if pod.Created >= s.Disturbed && pod.Ready != 0 {
+			added = append(added, pod.Ready)
+		}
+	}
+	slices.Sort(removed)
+	slices.Sort(added)
+	// Each pod is replaced by one: the first that is removed by the first that is Ready.
+	for i, at := range removed {
+		if i >= len(added) {
+			u.Unreplaced += len(removed) - i
+			return
+		}
+		u.Replacements = append(u.Replacements, max(0, added[i]-at))
+	}
+}
+
+// Change is a number that is valid from a time on.
+type Change struct {
+	At    float64
+	Value int
+}
+
+// InFlightOverTime returns how many runs clients waited for. It begins with 0.
+func (s Scenario) InFlightOverTime() []Change {
+	var changes []Change
+	for _, run := range s.Runs {
+		changes = append(changes, Change{run.Start, 1}, Change{run.End, -1})
+	}
+	slices.SortFunc(changes, func(a, b Change) int { return cmp.Compare(a.At, b.At) })
+	all := []Change{{}}
+	for _, change := range changes {
+		last := &all[len(all)-1]
+		if last.At == change.At {
+			last.Value += change.Value
+			continue
+		}
+		all = append(all, Change{change.At, last.Value + change.Value})
+	}
+	return all
+}

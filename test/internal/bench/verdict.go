@@ -1,0 +1,235 @@
+package bench
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"golang.org/x/text/language"
+	"golang.org/x/text/message"
+
+	"example.com/ai-agent/test/agent/output"
+)
+
+// numbers writes 1234 as 1,234.
+var numbers = message.NewPrinter(language.English)
+
+// Own is the subject that is this repository's chart. The others are what it is compared
+// with.
+const Own = "ai-agent"
+
+// Verdict is what disturbances cost the clients. Only valid scenarios are counted, except
+// in Before and Invalid.
+type Verdict struct {
+	Scenarios      int
+	InFlight       int // runs that a client waited for when the disturbance began
+	Interrupted    int // of these, those that did not end with output.Done
+	Later          int // runs that began after that
+	LaterLost      int // of these
+	Requests       int // short requests during and after the disturbance
+	RequestsFailed int // of these
+	Before         Before
+	Invalid        []string // why scenarios prove nothing: one reason each
+}
+
+// Before is what clients saw before the disturbance, which cannot be its cause.
+type Before struct {
+	Runs, RunsLost, Requests, RequestsFailed int
+}
+
+// Lost reports whether the run ended in another way than its client asked for.
+func (r Run) Lost() bool { return r.Outcome != output.Done }
+
+// Verdict counts what the disturbance cost.
+func (s Scenario) Verdict() Verdict {
+	v := Verdict{Scenarios: 1}
+	for _, run := range s.Runs {
+		switch {
+		case run.BeforeDisturbance:
+			count(&v.Before.Runs, &v.Before.RunsLost, run.Lost())
+		case run.Start <= s.Disturbed:
+			count(&v.InFlight, &v.Interrupted, run.Lost())
+		default:
+			count(&v.Later, &v.LaterLost, run.Lost())
+		}
+	}
+	for _, second := range s.Requests {
+		// At is the end of the second, so one that the disturbance began in is after it.
+		if second.At <= s.Disturbed {
+			v.Before.Requests += second.Sent
+			v.Before.RequestsFailed += second.Failed
+			continue
+		}
+		v.Requests += second.Sent
+		v.RequestsFailed += second.Failed
+	}
+	if reason := s.invalid(v); reason != "" {
+		return Verdict{Before: v.Before, Invalid: []string{reason}}
+	}
+	return v
+}
+
+// invalid says why the scenario proves nothing. A run of which no end was recorded must not
+// count as one that was not interrupted.
+func (s Scenario) invalid(v Verdict) string {
+	switch {
+	case s.Invalid != "":
+		return s.Invalid
+	case v.InFlight < s.InFlight:
+		return fmt.Sprintf("clients recorded the end of only %d of the %d runs in flight", v.InFlight, s.InFlight)
+	case v.InFlight == 0:
+		return "no run was in flight"
+	default:
+		return ""
+	}
+}
+
+func count(all, lost *int, isLost bool) {
+	*all++
+	if isLost {
+		*lost++
+	}
+}
+
+// Add returns the sum of two verdicts.
+func (v Verdict) Add(other Verdict) Verdict {
+	v.Scenarios += other.Scenarios
+	v.InFlight += other.InFlight
+	v.Interrupted += other.Interrupted
+	v.Later += other.Later
+	v.LaterLost += other.LaterLost
+	v.Requests += other.Requests
+	v.RequestsFailed += other.RequestsFailed
+	v.Before.Runs += other.Before.Runs
+	v.Before.RunsLost += other.Before.RunsLost
+	v.Before.Requests += other.Before.Requests
+	v.Before.RequestsFailed += other.Before.RequestsFailed
+	v.Invalid = slices.Concat(v.Invalid, other.Invalid)
+	return v
+}
+
+// Lost reports whether the disturbances cost clients anything.
+func (v Verdict) Lost() bool { return v.Interrupted+v.LaterLost+v.RequestsFailed > 0 }
+
+// Proven reports whether there is a valid scenario: without one, the counts say nothing.
+func (v Verdict) Proven() bool { return v.Scenarios > 0 }
+
+// Word is the verdict in a word or two.
+func (v Verdict) Word() string {
+	switch {
+	case v.Proven() && v.Lost():
+		return "loss"
+	case v.Proven():
+		return "no loss"
+	case len(v.Invalid) > 0:
+		return "invalid"
+	default:
+		return "not run"
+	}
+}
+
+// Lines returns the counts in plain words. Later runs and invalid scenarios are mentioned
+// only if there is something to say about them.
+func (v Verdict) Lines() []string {
+	var lines []string
+	if v.Proven() {
+		lines = append(lines, numbers.Sprintf("%d of %d runs", v.Interrupted, v.InFlight), numbers.Sprintf("%d of %d requests", v.RequestsFailed, v.Requests))
+		if v.LaterLost > 0 {
+			lines = append(lines, numbers.Sprintf("%d of %d later runs", v.LaterLost, v.Later))
+		}
+	}
+	for _, reason := range unique(v.Invalid) {
+		if v.Proven() {
+			reason = "invalid: " + reason
+		}
+		lines = append(lines, reason)
+	}
+	return lines
+}
+
+// Table compares subjects (rows) under disturbances (columns).
+type Table struct {
+	Disturbances []string
+	Rows         []Row
+}
+
+// Row is a subject that clients reach by one route.
+type Row struct {
+	Subject, Route string
+	Cells          []Verdict // as Table.Disturbances
+	Total          Verdict
+}
+
+// Table sums the scenarios of each subject, route and disturbance. Rows and columns are in
+// the order of the scenarios.
+func (r Result) Table() Table {
+	var t Table
+	for _, s := range r.Scenarios {
+		if !slices.Contains(t.Disturbances, s.Disturbance) {
+			t.Disturbances = append(t.Disturbances, s.Disturbance)
+		}
+		if t.row(s) < 0 {
+			t.Rows = append(t.Rows, Row{Subject: s.Subject, Route: s.Route})
+		}
+	}
+	for i := range t.Rows {
+		t.Rows[i].Cells = make([]Verdict, len(t.Disturbances))
+	}
+	for _, s := range r.Scenarios {
+		row, verdict := &t.Rows[t.row(s)], s.Verdict()
+		cell := &row.Cells[slices.Index(t.Disturbances, s.Disturbance)]
+		*cell = cell.Add(verdict)
+		row.Total = row.Total.Add(verdict)
+	}
+	return t
+}
+
+func (t Table) row(s Scenario) int {
+	return slices.IndexFunc(t.Rows, func(row Row) bool { return row.Subject == s.Subject && row.Route == s.Route })
+}
+
+// Total sums all rows of this repository's chart, or all others.
+func (t Table) Total(own bool) Verdict {
+	var total Verdict
+	for _, row := range t.Rows {
+		if (row.Subject == Own) == own {
+			total = total.Add(row.Total)
+		}
+	}
+	return total
+}
+
+// Headline is the result in one line.
+func (t Table) Headline() string {
+	own, others := t.Total(true), t.Total(false)
+	var parts []string
+	add := func(v Verdict, subject string) {
+		if !v.Proven() {
+			return
+		}
+		noun := ""
+		if len(parts) == 0 {
+			noun = " runs interrupted"
+		}
+		parts = append(parts, numbers.Sprintf("%d of %d%s with %s", v.Interrupted, v.InFlight, noun, subject))
+	}
+	add(own, Own)
+	add(others, "other manifests")
+	switch {
+	case len(t.Rows) == 0:
+		return "No disturbance was recorded"
+	case len(parts) == 0:
+		return "No scenario was valid"
+	}
+	return strings.Join(parts, ", ")
+}
+
+// unique returns what occurs, once each, in order.
+func unique(all []string) (once []string) {
+	for _, s := range all {
+		if !slices.Contains(once, s) {
+			once = append(once, s)
+		}
+	}
+	return once
+}
