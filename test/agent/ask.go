@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -36,14 +35,17 @@ func (c client) ask(ctx context.Context, req runRequest, show func(output.Event)
 }
 
 func (c client) follow(ctx context.Context, req runRequest, show func(output.Event)) output.Event {
-	res, err := c.post(ctx, req)
+	post, err := c.request(ctx, req)
+	if err != nil {
+		return ended(output.Unreachable, err.Error())
+	}
+	res, err := http.DefaultClient.Do(post)
 	if err != nil {
 		return ended(output.Unreachable, err.Error())
 	}
 	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {
-		reason, _ := io.ReadAll(io.LimitReader(res.Body, 4096))
-		return ended(output.Refused, fmt.Sprintf("%s: %s", res.Status, bytes.TrimSpace(reason)))
+		return ended(output.Refused, refusal(res))
 	}
 	if kind, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type")); kind == "application/json" {
 		return readWhole(res.Body, show)
@@ -51,61 +53,53 @@ func (c client) follow(ctx context.Context, req runRequest, show func(output.Eve
 	return readStream(res.Body, show)
 }
 
+// refusal describes an answer other than 200.
+func refusal(res *http.Response) string {
+	reason, _ := io.ReadAll(io.LimitReader(res.Body, 4096))
+	return fmt.Sprintf("%s: %s", res.Status, bytes.TrimSpace(reason))
+}
+
 func ended(outcome output.Outcome, err string) output.Event {
 	return output.Event{Event: output.Ended, End: &output.End{Outcome: outcome, Error: err}}
 }
 
-func (c client) post(ctx context.Context, req runRequest) (*http.Response, error) {
+// request returns the HTTP request for a run.
+func (c client) request(ctx context.Context, req runRequest) (*http.Request, error) {
 	body, err := json.Marshal(req)
 	if err != nil {
 		return nil, err
 	}
-	post, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimSuffix(c.url, "/")+"/v1/runs", bytes.NewReader(body))
+	post, err := http.NewRequestWithContext(ctx, http.MethodPost, c.address("/v1/runs"), bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
 	post.Header.Set("Content-Type", "application/json")
 	post.Host = c.host
-	return http.DefaultClient.Do(post)
+	return post, nil
 }
 
-// longestLine bounds a line of a stream: a token may be a whole answer.
-const longestLine = 16 << 20
+// address returns the URL of a path of the agent.
+func (c client) address(path string) string { return strings.TrimSuffix(c.url, "/") + path }
 
 // readStream reads server-sent events to the end of the stream. Hanging up after
 // the event done would look to the agent like a client that went away.
 func readStream(stream io.Reader, show func(output.Event)) output.Event {
 	ended := ended(output.Interrupted, "the stream ended before the run did")
-	name := ""
-	lines := bufio.NewScanner(stream)
-	lines.Buffer(nil, longestLine)
-	for lines.Scan() {
-		if event, ok := strings.CutPrefix(lines.Text(), "event: "); ok {
-			name = event
-		}
-		data, ok := strings.CutPrefix(lines.Text(), "data: ")
-		if !ok {
-			continue
-		}
-		var event struct{ Run, Text, Error string }
-		if err := json.Unmarshal([]byte(data), &event); err != nil { // an incomplete line
-			ended.Error = fmt.Sprintf("the stream ended within an event %s: %v", name, err)
-			return ended
-		}
-		switch name {
-		case "started":
-			ended.Run = event.Run
-			show(output.Event{Event: output.Started, Run: event.Run})
-		case "token":
+	err := readEvents(stream, func(e event) {
+		switch e.Name {
+		case eventStarted:
+			ended.Run = e.Run
+			show(output.Event{Event: output.Started, Run: e.Run})
+		case eventToken:
 			ended.Tokens++
-			show(output.Event{Event: output.Token, Text: event.Text})
-		case "error":
-			ended.Outcome, ended.Error = output.Failed, event.Error
-		case "done":
+			show(output.Event{Event: output.Token, Text: e.Text})
+		case eventError:
+			ended.Outcome, ended.Error = output.Failed, e.Error
+		case eventDone:
 			ended.Outcome, ended.Error = output.Done, ""
 		}
-	}
-	if err := lines.Err(); err != nil && ended.Outcome == output.Interrupted {
+	})
+	if err != nil && ended.Outcome == output.Interrupted {
 		ended.Error = fmt.Sprintf("%s: %v", ended.Error, err)
 	}
 	return ended

@@ -35,7 +35,7 @@ func main() {
 			return setLogLevel(env("LOG_LEVEL", "INFO"))
 		},
 	}
-	root.AddCommand(serveCommand(), runCommand(), askCommand(), checkCommand(), conformCommand(), llmCommand())
+	root.AddCommand(serveCommand(), runCommand(), askCommand(), checkCommand(), conformCommand(), loadCommand(), stopCommand(), llmCommand())
 	if err := root.ExecuteContext(ctx); err != nil {
 		os.Exit(explain(err))
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -27,14 +27,28 @@ type server struct {
 	timeout      time.Duration // for clients; see limit. 0 means no limit
 	slots        chan struct{} // one element for each busy slot
 	draining     atomic.Bool
+	sockets      sync.WaitGroup // of the WebSockets, which net/http does not wait for
 
 	metrics *metrics
+}
+
+// podHeader names the pod that answers.
+const podHeader = "X-Pod"
+
+func named(next http.Handler) http.Handler {
+	pod, _ := os.Hostname() // empty if it is unknown
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set(podHeader, pod)
+		next.ServeHTTP(w, r)
+	})
 }
 
 // api serves runs and the probes. It ends with the drain: see serve.
 func (s *server) api() *http.ServeMux {
 	mux := s.probes()
 	mux.HandleFunc("POST /v1/runs", s.run)
+	mux.HandleFunc("GET /v1/runs", s.runWebSocket)
+	s.handleGRPC(mux)
 	if s.faults.http {
 		mux.HandleFunc("POST /faults", s.faults.handler)
 	}
@@ -116,58 +130,88 @@ type runRequest struct {
 	Task string `json:"task"`
 	// MaxTokens limits the answer of this run; 0 means MAX_TOKENS.
 	MaxTokens int64 `json:"max_tokens"`
+	// Stream takes precedence over ENABLE_STREAMING.
+	Stream *bool `json:"stream,omitempty"`
 }
 
-// run answers one task: with the server-sent events started, token… and done or
-// error, or, with ENABLE_STREAMING=false, with one JSON object at the end. While
-// all slots are busy it answers 429, and the agent stays ready: a Deployment that
-// scales down removes unready pods first.
+// parseRun returns the run that a client asks for.
+func parseRun(body []byte) (req runRequest, err error) {
+	if err := json.Unmarshal(body, &req); err != nil {
+		return req, fmt.Errorf(`the body must be JSON such as {"task": "summarize the report"}: %w`, err)
+	}
+	if req.Task == "" || req.MaxTokens < 0 {
+		return req, errors.New("task must not be empty, max_tokens must not be negative")
+	}
+	return req, nil
+}
+
+const longestRequest = 1 << 20
+
+// receive reads a request to its end: see limitRun. If that fails it answers the request.
 //
-// The first byte is delayed. A proxy built on Go's net/http, such as Traefik,
+// It delays the first byte of the answer. A proxy built on Go's net/http, such as Traefik,
 // interrupts an answer that arrives before the proxy has read the end of the
 // request (https://go.dev/issue/40747). A stream can start that early: without the
 // delay one run in five was interrupted.
-func (s *server) run(w http.ResponseWriter, r *http.Request) {
+func (s *server) receive(w http.ResponseWriter, r *http.Request) (body []byte, ok bool) {
 	time.Sleep(s.patience)
-	var req runRequest
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<20)) // to its end: see limitRun
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, longestRequest))
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		w.Header().Set("Connection", "close")
 		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(lastWords)) // the deadline of both has passed
 		writeError(w, http.StatusRequestTimeout, "the request did not arrive within "+s.timeout.String())
-		return
-	}
-	if err == nil {
-		err = json.Unmarshal(body, &req)
+		return nil, false
 	}
 	if err != nil {
-		writeError(w, http.StatusBadRequest, `the body must be JSON such as {"task": "summarize the report"}: `+err.Error())
+		writeError(w, http.StatusBadRequest, "the body is incomplete or too large: "+err.Error())
+		return nil, false
+	}
+	return body, true
+}
+
+// run answers one task: with the server-sent events started, token… and done or
+// error, or, without streaming, with one JSON object at the end. While
+// all slots are busy it answers 429, and the agent stays ready: a Deployment that
+// scales down removes unready pods first.
+func (s *server) run(w http.ResponseWriter, r *http.Request) {
+	body, ok := s.receive(w, r)
+	if !ok {
 		return
 	}
-	if req.Task == "" || req.MaxTokens < 0 {
-		writeError(w, http.StatusBadRequest, "task must not be empty, max_tokens must not be negative")
+	req, err := parseRun(body)
+	if err != nil {
+		writeError(w, http.StatusBadRequest, err.Error())
 		return
 	}
 	if !s.takeSlot() {
 		s.refuse(w)
 		return
 	}
-	defer func() { <-s.slots }()
+	defer s.freeSlot()
+	s.limitRun(w)
+	stream := s.model.stream
+	if req.Stream != nil {
+		stream = *req.Stream
+	}
+	_ = s.track(r.Context(), func(id string) error {
+		if stream {
+			return s.respond(r.Context(), id, req, newSSE(w))
+		}
+		return s.respondWhole(w, r, id, req)
+	})
+}
 
+// track logs a run and counts it in the metrics.
+func (s *server) track(ctx context.Context, respond func(id string) error) error {
 	id, start := uuid.NewString(), time.Now()
 	log := slog.With("run", id)
 	log.Info("run started")
 	s.metrics.inFlight.Inc()
-	s.limitRun(w)
-
-	respond := s.respondWhole
-	if s.model.stream {
-		respond = s.respondStreaming
-	}
-	err = respond(w, r, id, req)
-	outcome := outcomeOf(r, err)
+	err := respond(id)
+	outcome := outcomeOf(ctx, err)
 	s.metrics.ended(outcome, s.model.name, time.Since(start), err)
 	log.Info("run ended", "outcome", outcome, "seconds", time.Since(start).Seconds(), "error", err)
+	return err
 }
 
 // takeSlot reports whether a slot for a run was free.
@@ -184,6 +228,10 @@ func (s *server) takeSlot() bool {
 	}
 }
 
+func (s *server) freeSlot() { <-s.slots }
+
+const allBusy = "all slots for runs are busy: try again in 5 s"
+
 // refuse answers a run for which there is no slot.
 func (s *server) refuse(w http.ResponseWriter) {
 	s.metrics.runs.WithLabelValues(refused).Inc()
@@ -192,16 +240,16 @@ func (s *server) refuse(w http.ResponseWriter) {
 		status = http.StatusServiceUnavailable
 	}
 	w.Header().Set("Retry-After", "5")
-	writeError(w, status, "all slots for runs are busy: try again in 5 s")
+	writeError(w, status, allBusy)
 }
 
-func outcomeOf(r *http.Request, err error) string {
+func outcomeOf(ctx context.Context, err error) string {
 	switch {
 	case err == nil:
 		return completed
 	case errors.Is(err, errOverBudget):
 		return overBudget
-	case r.Context().Err() != nil:
+	case errors.Is(err, errGone), ctx.Err() != nil:
 		return abandoned
 	}
 	return failed
@@ -220,32 +268,41 @@ func (s *server) respondWhole(w http.ResponseWriter, r *http.Request, id string,
 	return writeJSON(w, http.StatusOK, map[string]string{"run": id, "answer": answer})
 }
 
-func (s *server) respondStreaming(w http.ResponseWriter, r *http.Request, id string, req runRequest) error {
-	w.Header().Set("Content-Type", "text/event-stream")
-	w.Header().Set("Cache-Control", "no-cache")
-	w.Header().Set("X-Accel-Buffering", "no") // nginx buffers other answers
-	out := http.NewResponseController(w)
-	var late bytes.Buffer
-	defer func() { _, _ = late.WriteTo(w) }()
-	event := func(name string, data any) error {
-		body, err := json.Marshal(data)
-		if err != nil {
-			return err
+// sink is the client of a run that is streamed.
+type sink interface {
+	send(event) error
+	// heartbeat keeps a silent stream alive.
+	heartbeat() error
+}
+
+// errGone is the error of a sink.
+var errGone = errors.New("the client has disconnected or does not read")
+
+// respond streams a run. The events are numbered from 1; the last one is done or error.
+func (s *server) respond(ctx context.Context, id string, req runRequest, to sink) error {
+	last, late := 0, []event(nil)
+	defer func() {
+		for _, e := range late {
+			_ = to.send(e)
 		}
+	}()
+	send := func(e event) error {
+		last++
+		e.ID = last
 		if s.faults.has("buffer") {
-			_, err := fmt.Fprintf(&late, "event: %s\ndata: %s\n\n", name, body)
-			return err
+			late = append(late, e)
+			return nil
 		}
-		if _, err := fmt.Fprintf(w, "event: %s\ndata: %s\n\n", name, body); err != nil {
-			return err
+		if err := to.send(e); err != nil {
+			return fmt.Errorf("%w: %w", errGone, err)
 		}
-		return out.Flush()
+		return nil
 	}
-	if err := event("started", map[string]string{"run": id}); err != nil {
+	if err := send(event{Name: eventStarted, Run: id}); err != nil {
 		return err
 	}
 
-	ctx, cancel := context.WithCancel(r.Context())
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	pieces, ended := make(chan string), make(chan error, 1)
 	go func() {
@@ -263,23 +320,22 @@ func (s *server) respondStreaming(w http.ResponseWriter, r *http.Request, id str
 	for {
 		select {
 		case text := <-pieces:
-			if err := event("token", map[string]string{"text": text}); err != nil {
+			if err := send(event{Name: eventToken, Text: text}); err != nil {
 				return err
 			}
 			silence.Reset(s.heartbeat)
 		case <-silence.C:
-			fmt.Fprint(w, ": heartbeat\n\n")
-			if err := out.Flush(); err != nil {
-				return err
+			if err := to.heartbeat(); err != nil {
+				return fmt.Errorf("%w: %w", errGone, err)
 			}
 		case err := <-ended:
 			if err != nil {
-				return errors.Join(err, event("error", map[string]string{"run": id, "error": err.Error()}))
+				return errors.Join(err, send(event{Name: eventError, Run: id, Error: err.Error()}))
 			}
 			if s.faults.has("break-run") {
 				return nil
 			}
-			return event("done", map[string]string{"run": id})
+			return send(event{Name: eventDone, Run: id})
 		}
 	}
 }
@@ -305,17 +361,20 @@ func (s *server) serve(ctx context.Context, listener, metrics net.Listener, drai
 		s.faults.holdOn(s.busy)
 	}
 	api := s.api()
-	handler := s.faults.stall(s.limit(s.closeWhenDraining(api)), s.busy)
+	handler := named(s.faults.stall(s.limit(s.closeWhenDraining(api)), s.busy))
 	if metrics == nil {
 		api.Handle("GET /metrics", s.metrics)
-		return serveUntil(ctx, listener, handler, drain)
+		err := serveUntil(ctx, listener, handler, drain)
+		s.sockets.Wait()
+		return err
 	}
 	observed, stop := context.WithCancel(context.WithoutCancel(ctx))
 	stopped := make(chan error, 1)
 	go func() {
-		stopped <- serveUntil(observed, metrics, s.faults.stall(s.limit(s.observability()), func() bool { return false }), func() {})
+		stopped <- serveUntil(observed, metrics, named(s.faults.stall(s.limit(s.observability()), func() bool { return false })), func() {})
 	}()
 	err := serveUntil(ctx, listener, handler, drain)
+	s.sockets.Wait()
 	s.metrics.awaitScrape(deadline)
 	stop()
 	return errors.Join(err, <-stopped)
@@ -323,7 +382,14 @@ func (s *server) serve(ctx context.Context, listener, metrics net.Listener, drai
 
 // serveUntil serves until ctx ends, calls drain, and returns after the last request.
 func serveUntil(ctx context.Context, listener net.Listener, handler http.Handler, drain func()) error {
-	web := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
+	web := &http.Server{
+		Handler: handler, ReadHeaderTimeout: 10 * time.Second, Protocols: &http.Protocols{},
+		// A connection of HTTP/2 has no deadline, only its streams have one: a client that does not
+		// read at all would keep even the answer from which it learns that the server shuts down.
+		HTTP2: &http.HTTP2Config{WriteByteTimeout: 10 * time.Second},
+	}
+	web.Protocols.SetHTTP1(true)
+	web.Protocols.SetUnencryptedHTTP2(true) // for gRPC
 	serving := make(chan error, 1)
 	go func() { serving <- web.Serve(listener) }()
 	select {

@@ -18,29 +18,30 @@ import (
 // Disturbance is what replaces, removes or kills pods of a subject.
 type Disturbance struct {
 	Name    string
+	Kills   bool // no manifest can save the runs
 	disturb func(*testing.T, *site, prober.Loading)
 }
 
 // Disturbances are all of them, in the order of the table.
 var Disturbances = []Disturbance{
-	{"rollout", func(t *testing.T, s *site, _ prober.Loading) { s.restart(t) }},
-	{"scale-down", func(t *testing.T, s *site, _ prober.Loading) { s.scale(t, 2) }},
-	{"drain", func(t *testing.T, s *site, _ prober.Loading) { s.drain(t) }},
-	{"upgrade", func(t *testing.T, s *site, _ prober.Loading) { s.upgrade(t) }},
-	{"rollback", func(t *testing.T, s *site, _ prober.Loading) {
+	{Name: "rollout", disturb: func(t *testing.T, s *site, _ prober.Loading) { s.restart(t) }},
+	{Name: "scale-down", disturb: func(t *testing.T, s *site, _ prober.Loading) { s.scale(t, 2) }},
+	{Name: "drain", disturb: func(t *testing.T, s *site, _ prober.Loading) { s.drain(t) }},
+	{Name: "upgrade", disturb: func(t *testing.T, s *site, _ prober.Loading) { s.upgrade(t) }},
+	{Name: "rollback", disturb: func(t *testing.T, s *site, _ prober.Loading) {
 		s.upgrade(t)
 		s.n.MustKubectl(t, "rollout", "undo", s.target())
 	}},
-	{"secret rotation", func(t *testing.T, s *site, _ prober.Loading) { s.rotate(t) }},
-	{"rollout and drain", func(t *testing.T, s *site, _ prober.Loading) {
+	{Name: "secret rotation", disturb: func(t *testing.T, s *site, _ prober.Loading) { s.rotate(t) }},
+	{Name: "rollout and drain", disturb: func(t *testing.T, s *site, _ prober.Loading) {
 		s.restart(t)
 		s.drain(t)
 	}},
-	{"uninstall", func(t *testing.T, s *site, load prober.Loading) {
+	{Name: "uninstall", disturb: func(t *testing.T, s *site, load prober.Loading) {
 		load.Stop(t) // nothing answers new runs
 		s.uninstall(t)
 	}},
-	{"SIGKILL of a pod", func(t *testing.T, s *site, _ prober.Loading) { s.kill(t) }},
+	{Name: "SIGKILL of a pod", Kills: true, disturb: func(t *testing.T, s *site, _ prober.Loading) { s.kill(t) }},
 }
 
 func (s *site) target() string { return "deployment/" + s.deployment().Name }

@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -75,11 +76,8 @@ func (s *Scenario) fill(seen []output.Load) {
 			})
 		}
 	}
-	for _, run := range s.Runs {
-		if run.Start < s.Disturbed && !run.BeforeDisturbance {
-			s.InFlight++
-		}
-	}
+	later := func(event output.Load) bool { return event.At.Sub(s.Started).Seconds() > s.Disturbed }
+	s.InFlight = len(output.InFlight(slices.DeleteFunc(slices.Clone(seen), later)))
 }
 
 // site is where a subject runs.

@@ -162,6 +162,9 @@ var Protections = map[string]func(*Subject){
 	"agent's drain": func(s *Subject) { s.agent().Args = []string{"serve", "--fault=drain-limit=1s"} },
 }
 
+// ProtectionNames returns the names of the Protections, sorted.
+func ProtectionNames() []string { return slices.Sorted(maps.Keys(Protections)) }
+
 func (s Subject) copy() Subject {
 	objects := make(chart.Objects, len(s.Objects))
 	for i, object := range s.Objects {
