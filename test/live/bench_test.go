@@ -1,6 +1,7 @@
 package live
 
 import (
+	"cmp"
 	"encoding/json"
 	"os"
 	"os/exec"
@@ -19,8 +20,10 @@ import (
 
 	"example.com/ai-agent/test/agent/output"
 	"example.com/ai-agent/test/internal/bench"
+	"example.com/ai-agent/test/internal/chart"
 	"example.com/ai-agent/test/internal/charttest"
 	"example.com/ai-agent/test/internal/cluster"
+	"example.com/ai-agent/test/internal/observe"
 	"example.com/ai-agent/test/internal/prober"
 	"example.com/ai-agent/test/internal/profile"
 	"example.com/ai-agent/test/internal/repo"
@@ -45,17 +48,22 @@ func comparisonFromEnv(t *testing.T) comparison {
 	if os.Getenv("BENCH") != "all" {
 		return c
 	}
-	list := func(name string) []string { return strings.FieldsFunc(os.Getenv(name), func(r rune) bool { return r == ',' }) }
-	number := func(name string, otherwise int) int {
-		text := os.Getenv(name)
-		if text == "" {
-			return otherwise
-		}
-		number, err := strconv.Atoi(text)
-		require.NoError(t, err, "%s must be a whole number", name)
-		return number
+	list := func(name string) []string {
+		return strings.FieldsFunc(os.Getenv(name), func(r rune) bool { return r == ',' })
 	}
-	return comparison{true, list("SUBJECTS"), list("DISTURBANCES"), os.Getenv("PEERS"), number("RUNS", 20), number("SECONDS", 45)}
+	return comparison{true, list("SUBJECTS"), list("DISTURBANCES"), os.Getenv("PEERS"), number(t, "RUNS", 20), number(t, "SECONDS", 45)}
+}
+
+// number reads an environment variable.
+func number(t *testing.T, name string, otherwise int) int {
+	t.Helper()
+	text := os.Getenv(name)
+	if text == "" {
+		return otherwise
+	}
+	number, err := strconv.Atoi(text)
+	require.NoError(t, err, "%s must be a whole number", name)
+	return number
 }
 
 func (c comparison) includes(subject string, d bench.Disturbance) bool {
@@ -69,15 +77,22 @@ func (c comparison) load() prober.Load {
 	}}
 }
 
-// subjects returns what is compared in a namespace.
+// own returns this chart in a namespace.
+func (c comparison) own(t *testing.T, n *cluster.Namespace) bench.Subject {
+	t.Helper()
+	own, err := bench.Render(bench.Own, charttest.Own(t), n.Values(profile.Modest().With("agent.maxRunSeconds", 2*c.seconds)))
+	require.NoError(t, err)
+	return own
+}
+
+// of returns what is compared in a namespace.
 func (c comparison) of(t *testing.T, n *cluster.Namespace) []bench.Subject {
 	t.Helper()
 	specification, err := bench.Specification()
 	require.NoError(t, err)
 	created, err := bench.HelmCreate(t.TempDir())
 	require.NoError(t, err)
-	own, err := bench.Render(bench.Own, charttest.Own(t), n.Values(profile.Modest().With("agent.maxRunSeconds", 2*c.seconds)))
-	require.NoError(t, err)
+	own := c.own(t, n)
 	all := []bench.Subject{specification, created, own}
 	if !c.whole {
 		return all
@@ -99,11 +114,7 @@ func (c comparison) of(t *testing.T, n *cluster.Namespace) []bench.Subject {
 func TestSideBySide(t *testing.T) {
 	t.Parallel()
 	c := comparisonFromEnv(t)
-	results := results{seen: bench.Result{Started: time.Now().UTC(), Commit: commit(t), Machine: machine(t)}}
-	version, err := liveCluster().Client().Discovery().ServerVersion()
-	require.NoError(t, err)
-	results.seen.Kubernetes = version.GitVersion
-	t.Cleanup(func() { results.write(t, os.Getenv("RESULTS")) })
+	results := newResults(t)
 	for i, subject := range c.of(t, liveCluster().Existing("")) {
 		for _, disturbance := range bench.Disturbances {
 			if !c.includes(subject.Name, disturbance) {
@@ -112,7 +123,7 @@ func TestSideBySide(t *testing.T) {
 			t.Run(subject.Name+"/"+disturbance.Name, func(t *testing.T) {
 				t.Parallel()
 				n := newNamespace(t)
-				scenario := bench.Plan{Subject: c.of(t, n)[i], Disturbance: disturbance, Replicas: 4, Load: c.load()}.Run(t, n)
+				scenario := bench.Once(c.of(t, n)[i], disturbance, c.load()).Run(t, n)
 				results.add(scenario)
 				verdict := scenario.Verdict()
 				t.Log(verdict)
@@ -133,10 +144,75 @@ func lost(s bench.Scenario) (runs []bench.Run) {
 	return slices.DeleteFunc(slices.Clone(s.Runs), func(r bench.Run) bool { return !r.Lost() })
 }
 
-// results are those of all scenarios.
+// Half an hour of disturbances at random, one after another, interrupts no run and fails
+// no request; the memory and the goroutines of an agent that answers runs all the while
+// stay the same.
+func TestSoak(t *testing.T) {
+	if os.Getenv("BENCH") != "soak" {
+		t.Skip("`make soak` runs it")
+	}
+	c := comparisonFromEnv(t)
+	minutes, seed := number(t, "MINUTES", 30), uint64(number(t, "SEED", int(time.Now().Unix())))
+	t.Logf("SEED=%d repeats this order", seed)
+	results := newResults(t)
+	results.seen.Seed = seed
+	n, steady := newNamespace(t), newNamespace(t)
+	requireFlat := flat(t, steady, c)
+	until := time.Now().Add(time.Duration(minutes) * time.Minute)
+	scenario := bench.Soak(c.own(t, n), until, seed, c.load()).Run(t, n)
+	results.add(scenario)
+	verdict := scenario.Verdict()
+	t.Log(verdict)
+	require.Empty(t, verdict.Invalid)
+	assert.Zero(t, verdict.Interrupted+verdict.LaterLost, "runs lost: %v", lost(scenario))
+	assert.Zero(t, verdict.RequestsFailed)
+	requireFlat()
+}
+
+// flat starts an agent that nothing disturbs, and keeps it busy. The function that it
+// returns ends the load, and fails the test if the agent has more goroutines or much more
+// memory than after its first runs.
+func flat(t *testing.T, n *cluster.Namespace, c comparison) func() {
+	t.Helper()
+	n.Install(t, "ai-agent", profile.Single(chart.Values{"agent.maxRunSeconds": 2 * c.seconds}))
+	agent := observe.Of(n, "ai-agent")
+	load := c.load()
+	load.URL = serviceURL
+	end := func(loading prober.Loading) observe.Metrics {
+		loading.Stop(t)
+		loading.Await(t, time.Duration(c.seconds)*time.Second+2*time.Minute)
+		metrics, err := agent.Scrape(t, agent.Pod(t))
+		require.NoError(t, err)
+		require.Zero(t, metrics.InFlight())
+		return metrics
+	}
+	first := prober.StartLoad(t, n, load)
+	cluster.Eventually(t, "a run of each client", 5*time.Minute, first.InFlight(load.Runs()))
+	before, second := end(first), prober.StartLoad(t, n, load)
+	return func() {
+		after := end(second)
+		t.Logf("goroutines: %d, then %d; memory: %d KiB, then %d KiB", before.Goroutines(), after.Goroutines(), before.Memory()>>10, after.Memory()>>10)
+		assert.LessOrEqual(t, after.Goroutines(), before.Goroutines()+5, "connections may still be closing")
+		assert.Less(t, after.Memory(), before.Memory()*5/4+8<<20)
+	}
+}
+
+// results are those of all scenarios, for the file RESULTS.
 type results struct {
 	lock sync.Mutex
 	seen bench.Result
+}
+
+// newResults returns results that are written when the test ends.
+func newResults(t *testing.T) *results {
+	t.Helper()
+	version, err := liveCluster().Client().Discovery().ServerVersion()
+	require.NoError(t, err)
+	r := &results{seen: bench.Result{
+		Started: time.Now().UTC(), Commit: commit(t), Machine: machine(t), Kubernetes: version.GitVersion, Scenarios: []bench.Scenario{},
+	}}
+	t.Cleanup(func() { r.write(t) })
+	return r
 }
 
 func (r *results) add(s bench.Scenario) {
@@ -145,11 +221,9 @@ func (r *results) add(s bench.Scenario) {
 	r.seen.Scenarios = append(r.seen.Scenarios, s)
 }
 
-// write writes the results to a file.
-func (r *results) write(t *testing.T, file string) {
-	if file == "" {
-		file = repo.Path(".cache", "bench", "smoke.json")
-	}
+// write writes the results to the file.
+func (r *results) write(t *testing.T) {
+	file := cmp.Or(os.Getenv("RESULTS"), repo.Path(".cache", "bench", "smoke.json"))
 	text, err := json.Marshal(r.seen)
 	require.NoError(t, err)
 	require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o755))

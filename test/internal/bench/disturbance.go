@@ -19,6 +19,8 @@ import (
 type Disturbance struct {
 	Name    string
 	Kills   bool // no manifest can save the runs
+	Ends    bool // the subject is gone afterwards
+	Slow    bool // the autoscaler takes more than ten minutes
 	disturb func(*testing.T, *site, prober.Loading)
 }
 
@@ -37,10 +39,11 @@ var Disturbances = []Disturbance{
 		s.restart(t)
 		s.drain(t)
 	}},
-	{Name: "uninstall", disturb: func(t *testing.T, s *site, load prober.Loading) {
+	{Name: "uninstall", Ends: true, disturb: func(t *testing.T, s *site, load prober.Loading) {
 		load.Stop(t) // nothing answers new runs
 		s.uninstall(t)
 	}},
+	{Name: "autoscaler", Slow: true, disturb: func(t *testing.T, s *site, _ prober.Loading) { s.calm(t) }},
 	{Name: "SIGKILL of a pod", Kills: true, disturb: func(t *testing.T, s *site, _ prober.Loading) { s.kill(t) }},
 }
 
@@ -61,6 +64,24 @@ func (s *site) scale(t *testing.T, replicas int) {
 		d, err := s.current(ctx)
 		if err == nil && int(*d.Spec.Replicas) != replicas {
 			err = fmt.Errorf("the Deployment wants %d replicas, not %d", *d.Spec.Replicas, replicas)
+		}
+		return err
+	})
+}
+
+// calm lets the autoscaler remove pods, as it does after a peak: its minimum becomes 1,
+// and the load does not need more than half of the pods.
+func (s *site) calm(t *testing.T) {
+	hpa := s.autoscaler()
+	if hpa == nil {
+		t.Skipf("%s has no HorizontalPodAutoscaler", s.Name)
+	}
+	before := *s.deployment().Spec.Replicas
+	s.n.MustKubectl(t, "patch", "hpa", hpa.Name, "--patch", `{"spec": {"minReplicas": 1}}`)
+	cluster.Eventually(t, "half of the replicas", settledWithin, func(ctx context.Context) error {
+		d, err := s.current(ctx)
+		if err == nil && *d.Spec.Replicas > before/2 {
+			err = fmt.Errorf("the Deployment wants %d replicas, of %d", *d.Spec.Replicas, before)
 		}
 		return err
 	})

@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"fmt"
+	"iter"
 	"slices"
 	"testing"
 	"time"
@@ -20,14 +21,21 @@ import (
 
 // Plan is a scenario to run.
 type Plan struct {
-	Subject     Subject
-	Disturbance Disturbance
-	Replicas    int32
-	Load        prober.Load // its URL is set for the Service
+	Subject      Subject
+	Name         string                // of what disturbs
+	Disturbances iter.Seq[Disturbance] // one after another, under the same load
+	Replicas     int32
+	Load         prober.Load // its URL is set for the Service
 }
 
-// settledWithin bounds a disturbance. Every drain waits for the runs of its node.
-const settledWithin = 15 * time.Minute
+// Once returns the plan of one disturbance.
+func Once(s Subject, d Disturbance, load prober.Load) Plan {
+	return Plan{s, d.Name, slices.Values([]Disturbance{d}), 4, load}
+}
+
+// settledWithin bounds a disturbance: drains wait for the runs of each node in turn, and
+// this chart's autoscaler takes 13 minutes to remove four of six pods.
+const settledWithin = 20 * time.Minute
 
 // Run installs a subject, disturbs it under load, and returns what was seen. It fails the
 // test if the scenario could not be run, not if it went badly for the subject.
@@ -42,9 +50,12 @@ func (p Plan) Run(t *testing.T, n *cluster.Namespace) Scenario {
 	load := prober.StartLoad(t, n, p.Load)
 	cluster.Eventually(t, "a run of each client", 5*time.Minute, load.InFlight(p.Load.Runs()))
 
-	result := Scenario{Subject: p.Subject.Name, Disturbance: p.Disturbance.Name, Route: "service", Disturbed: recorded.since(time.Now())}
-	p.Disturbance.disturb(t, s, load)
-	cluster.Eventually(t, "the end of the "+p.Disturbance.Name, settledWithin, s.settled)
+	result := Scenario{Subject: p.Subject.Name, Disturbance: p.Name, Route: "service", Disturbed: recorded.since(time.Now())}
+	for disturbance := range p.Disturbances {
+		t.Logf("%s: %s", time.Now().Format(time.TimeOnly), disturbance.Name)
+		disturbance.disturb(t, s, load)
+		cluster.Eventually(t, "the end of the "+disturbance.Name, settledWithin, s.settled)
+	}
 	result.Settled = recorded.since(time.Now())
 	load.Stop(t)
 	seen := load.Await(t, time.Duration(p.Load.MaxTokens/cluster.TokensPerSecond+120)*time.Second)

@@ -72,6 +72,12 @@ func (m Metrics) Runs(outcome string) int {
 // InFlight returns how many runs are in progress.
 func (m Metrics) InFlight() int { return m.sum("agent_runs_in_flight", nil) }
 
+// Goroutines returns how many goroutines the agent has.
+func (m Metrics) Goroutines() int { return m.sum("go_goroutines", nil) }
+
+// Memory returns the resident memory of the agent, in bytes.
+func (m Metrics) Memory() int { return m.sum("process_resident_memory_bytes", nil) }
+
 // metricsPort returns the port on which the agent of a pod serves metrics: its second
 // one, unless it has only one.
 func metricsPort(pod corev1.Pod) int {

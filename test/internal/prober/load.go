@@ -59,16 +59,16 @@ func StartLoad(t *testing.T, n *cluster.Namespace, load Load) Loading {
 	}
 	once := int32(0)
 	job := &batchv1.Job{
-		ObjectMeta: metav1.ObjectMeta{Name: name},
+		ObjectMeta: metav1.ObjectMeta{GenerateName: name + "-"},
 		Spec:       batchv1.JobSpec{BackoffLimit: &once, Template: corev1.PodTemplateSpec{Spec: asking.Spec}},
 	}
-	_, err := n.Client().BatchV1().Jobs(n.Name).Create(t.Context(), job, metav1.CreateOptions{})
+	job, err := n.Client().BatchV1().Jobs(n.Name).Create(t.Context(), job, metav1.CreateOptions{})
 	require.NoError(t, err)
 	started := Loading{Client{n, "", name}}
 	cluster.Eventually(t, "the pod of the load", time.Minute, func(ctx context.Context) error {
-		pods, err := n.Client().CoreV1().Pods(n.Name).List(ctx, metav1.ListOptions{LabelSelector: batchv1.JobNameLabel + "=" + name})
+		pods, err := n.Client().CoreV1().Pods(n.Name).List(ctx, metav1.ListOptions{LabelSelector: batchv1.JobNameLabel + "=" + job.Name})
 		if err == nil && len(pods.Items) == 0 {
-			err = fmt.Errorf("Job %s has no pod", name)
+			err = fmt.Errorf("Job %s has no pod", job.Name)
 		}
 		if err == nil {
 			started.client.pod = pods.Items[0].Name
