@@ -55,7 +55,7 @@ func StartLoad(t *testing.T, n *cluster.Namespace, load Load) Loading {
 	const name = "load"
 	asking := pod("", container(t, name, load.args()...))
 	asking.Spec.InitContainers = []corev1.Container{
-		container(t, "settle", "check", "--url", load.URL, "--host", load.Host, "--settle", settle.String(), "--steady", steady.String()),
+		container(t, "settle", "check", "--url", load.URL, "--settle", settle.String(), "--steady", steady.String()),
 	}
 	once := int32(0)
 	job := &batchv1.Job{
@@ -89,6 +89,9 @@ func (l Loading) Seen(ctx context.Context) ([]output.Load, error) {
 	for line := range bytes.Lines(log) {
 		if !bytes.HasSuffix(line, []byte("\n")) {
 			break // the rest of it is being written
+		}
+		if !bytes.HasPrefix(line, []byte("{")) {
+			continue // from standard error: the summary
 		}
 		var event output.Load
 		if err := json.Unmarshal(line, &event); err != nil {
