@@ -1,7 +1,7 @@
 # `make up` and `make test` do the main work. Make passes variables on the command line
 # to the scripts as environment variables.
 .DEFAULT_GOAL := help
-.PHONY: help up down uninstall test test-quick test-offline test-live test-servers test-up fuzz mutate bench report lint validate conform package image publish notes adopt generate tools flux test-down clean
+.PHONY: help up down uninstall test test-quick test-offline test-live test-servers test-up fuzz mutate bench bench-runs soak report lint validate conform package image publish notes adopt generate tools flux test-down clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -47,8 +47,14 @@ mutate: tools ## Inject defects into the chart and check that a test fails for e
 bench: tools ## Measure how long a render takes, with the helm command and in process
 	@bash -c 'source scripts/lib.sh && exec go test ./test/internal/chart -run XXX -bench . -benchtime 3s'
 
-report: ## Write the benchmark's page: .cache/bench/report.html from .cache/bench/results.json [RESULTS="file file"] [OUTPUT=file]
-	@bash -c 'source scripts/lib.sh && exec go run ./test/bench report $(foreach file,$(RESULTS),--results "$(file)") $(if $(OUTPUT),--output "$(OUTPUT)")'
+bench-runs: ## Compare what disturbances cost the clients of this chart, of it without each protection, and of others (takes an hour) [SUBJECTS="ai-agent,helm create"] [DISTURBANCES=rollout,drain] [PEERS=folder of rendered manifests] [RUNS=20 streams of] [SECONDS=45]
+	@scripts/test.sh bench-runs
+
+soak: ## Disturb the agent at random, and expect that no run is interrupted [MINUTES=30] [SEED=of an earlier soak]
+	@scripts/test.sh soak
+
+report: ## Write the page of bench-runs and soak: .cache/bench/report.html [RESULTS="file file"] [OUTPUT=file]
+	@bash -c 'source scripts/lib.sh && exec go run ./test/bench report $(foreach file,$(or $(RESULTS),$(wildcard .cache/bench/results.json .cache/bench/soak.json)),--results "$(file)") $(if $(OUTPUT),--output "$(OUTPUT)")'
 
 lint: tools ## Check formatting, Go, shell scripts and charts
 	@scripts/lint.sh

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Runs tests and prints a summary: "all" of them, those that need no cluster ("offline"),
 # those that need one ("live"), the offline and the headline live tests ("quick"), those of
-# all third-party servers ("servers"), or those of `make up` ("up"). The live tests have
-# their own cluster and kubeconfig, so a user's cluster ai-agent stays untouched.
+# all third-party servers ("servers"), the comparison of charts ("bench-runs"), the soak
+# ("soak"), or those of `make up` ("up"). The live tests have their own cluster and
+# kubeconfig, so a user's cluster ai-agent stays untouched.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -73,6 +74,16 @@ servers() {
 	live -run 'TestServers|TestConformBeforeAndAfterThePreset'
 }
 
+# bench NAME TEST runs a benchmark, writes what it has recorded to NAME.json, and prints it.
+bench() {
+	export BENCH=$1 RESULTS=$cache/bench/$1.json
+	[ -z "${PEERS:-}" ] || PEERS=$(cd "$PEERS" && pwd)
+	export PEERS
+	part "environment" environment
+	live -timeout 110m -run "^$2\$"
+	part "report" go run ./test/bench report --results "$RESULTS" --output "$cache/bench/$1.html"
+}
+
 up() { go_tests "make up tests" -timeout 40m ./test/up; }
 
 case ${1:-all} in
@@ -96,6 +107,8 @@ quick)
 	offline
 	live -run 'TestDefaults|TestNoRunIsInterrupted|TestHelmTest'
 	;;
+bench-runs) bench results TestSideBySide ;;
+soak) bench soak TestSoak ;;
 servers)
 	part "environment" environment
 	servers
@@ -105,5 +118,5 @@ up)
 	export MAKE_UP=yes
 	up
 	;;
-*) die "unknown argument '$1'" "Use all, offline, live, quick, servers or up." ;;
+*) die "unknown argument '$1'" "Use all, offline, live, quick, servers, bench-runs, soak or up." ;;
 esac

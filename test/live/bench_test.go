@@ -32,7 +32,7 @@ import (
 // comparison is what TestSideBySide compares: a part of it in `make test`, and what these
 // environment variables say in `make bench-runs`.
 type comparison struct {
-	whole        bool     // BENCH=all
+	whole        bool     // BENCH=results
 	subjects     []string // SUBJECTS, separated by commas; all if empty
 	disturbances []string // DISTURBANCES
 	peers        string   // PEERS: a folder of further manifests
@@ -45,7 +45,7 @@ func comparisonFromEnv(t *testing.T) comparison {
 	c := comparison{
 		subjects: []string{"specification", "helm create", bench.Own}, disturbances: []string{"rollout", "scale-down", "drain"}, streams: 10, seconds: 45,
 	}
-	if os.Getenv("BENCH") != "all" {
+	if os.Getenv("BENCH") != "results" {
 		return c
 	}
 	list := func(name string) []string {

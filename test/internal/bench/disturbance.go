@@ -119,7 +119,7 @@ func (s *site) changed(t *testing.T) {
 }
 
 func (s *site) uninstall(t *testing.T) {
-	manifest, err := s.manifest()
+	manifest, err := s.Manifest()
 	require.NoError(t, err)
 	s.n.Delete(t, manifest)
 }

@@ -108,7 +108,7 @@ func (s *site) install(t *testing.T) {
 
 func (s *site) apply(t *testing.T) {
 	t.Helper()
-	manifest, err := s.manifest()
+	manifest, err := s.Manifest()
 	require.NoError(t, err)
 	s.n.Apply(t, manifest)
 }

@@ -206,8 +206,8 @@ func (s Subject) prepared(n *cluster.Namespace, image string, replicas int32) Su
 	return s
 }
 
-// manifest returns the objects as a YAML stream.
-func (s Subject) manifest() (string, error) {
+// Manifest returns the objects as a YAML stream.
+func (s Subject) Manifest() (string, error) {
 	var all strings.Builder
 	for _, object := range s.Objects {
 		text, err := yaml.Marshal(object)

@@ -36,7 +36,7 @@ func (l Load) Runs() (runs int) {
 }
 
 func (l Load) args() []string {
-	args := []string{"load", "--url", l.URL, "--host", l.Host, "--max-tokens", fmt.Sprint(l.MaxTokens)}
+	args := []string{"load", "--url", l.URL, "--host", l.Host, "--max-tokens", fmt.Sprint(l.MaxTokens), "--interval=500ms"}
 	for kind, flag := range map[output.Kind]string{
 		output.Stream: "streams", output.WebSocket: "websockets", output.GRPC: "grpc", output.Poll: "polls",
 		output.Request: "requests", output.KeepAlive: "keep-alive",
