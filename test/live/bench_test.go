@@ -126,7 +126,7 @@ func TestSideBySide(t *testing.T) {
 				scenario := bench.Once(c.of(t, n)[i], disturbance, c.load()).Run(t, n)
 				results.add(scenario)
 				verdict := scenario.Verdict()
-				t.Log(verdict)
+				t.Logf("%+v", verdict)
 				require.Empty(t, verdict.Invalid)
 				switch {
 				case subject.Name == bench.Own && !disturbance.Kills:
@@ -162,7 +162,7 @@ func TestSoak(t *testing.T) {
 	scenario := bench.Soak(c.own(t, n), until, seed, c.load()).Run(t, n)
 	results.add(scenario)
 	verdict := scenario.Verdict()
-	t.Log(verdict)
+	t.Logf("%+v", verdict)
 	require.Empty(t, verdict.Invalid)
 	assert.Zero(t, verdict.Interrupted+verdict.LaterLost, "runs lost: %v", lost(scenario))
 	assert.Zero(t, verdict.RequestsFailed)

@@ -18,14 +18,15 @@ const NamespaceLabel = "ai-agent/namespace"
 // The node carries the run's label meanwhile, so that a later run can uncordon it.
 func (n *Namespace) Drain(t *testing.T, node string) string {
 	t.Helper()
-	return n.DrainOf(t, node, "app.kubernetes.io/name=ai-agent")
+	return n.DrainOf(t, node, ",app.kubernetes.io/name=ai-agent")
 }
 
-// DrainOf is Drain for those pods with the NamespaceLabel that a selector selects.
-func (n *Namespace) DrainOf(t *testing.T, node, selector string) string {
+// DrainOf is Drain for the pods with the NamespaceLabel, and with what further says, such
+// as ",app=server".
+func (n *Namespace) DrainOf(t *testing.T, node, further string) string {
 	t.Helper()
 	n.MustKubectl(t, "label", "node", node, "--overwrite", runLabel+"="+n.cluster.run.id)
-	out, err := n.Kubectl(t, "drain", node, "--pod-selector="+NamespaceLabel+"="+n.Name+","+selector, "--delete-emptydir-data", "--timeout=8m")
+	out, err := n.Kubectl(t, "drain", node, "--pod-selector="+NamespaceLabel+"="+n.Name+further, "--delete-emptydir-data", "--timeout=8m")
 	require.NoError(t, n.cluster.run.uncordon(context.WithoutCancel(t.Context()), node)) // even if the drain failed
 	require.NoError(t, err, out)
 	return out
