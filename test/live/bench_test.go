@@ -80,7 +80,12 @@ func (c comparison) load() prober.Load {
 // own returns this chart in a namespace.
 func (c comparison) own(t *testing.T, n *cluster.Namespace) bench.Subject {
 	t.Helper()
-	own, err := bench.Render(bench.Own, charttest.Own(t), n.Values(profile.Modest().With("agent.maxRunSeconds", 2*c.seconds)))
+	own, err := bench.Render(bench.Own, charttest.Own(t), n.Values(profile.Modest().And(chart.Values{
+		"agent.maxRunSeconds": 2 * c.seconds,
+		"ingress.className":   "traefik", "ingress.hosts": chart.List{chart.Map{"host": "agent.example.com"}},
+		"httpRoute.enabled": true, "httpRoute.parentRefs": chart.List{chart.Map{"name": "traefik", "namespace": "traefik"}},
+		"networkPolicy.ingress.from": chart.List{chart.Map{"namespaceSelector": chart.Map{"matchLabels": chart.Map{"kubernetes.io/metadata.name": "traefik"}}}},
+	})))
 	require.NoError(t, err)
 	return own
 }
@@ -109,34 +114,70 @@ func (c comparison) of(t *testing.T, n *cluster.Namespace) []bench.Subject {
 }
 
 // Rollouts, scale-downs and drains of this chart's agents interrupt no run and fail no
-// request, whatever the protocol. Control: the same disturbances interrupt runs of the
-// specification's manifests as they are and of the chart that `helm create` writes.
+// request, whatever the protocol. Control: a rollout interrupts runs of the specification's
+// manifests as they are.
 func TestSideBySide(t *testing.T) {
 	t.Parallel()
 	c := comparisonFromEnv(t)
 	results := newResults(t)
 	for i, subject := range c.of(t, liveCluster().Existing("")) {
 		for _, disturbance := range bench.Disturbances {
-			if !c.includes(subject.Name, disturbance) {
+			if disturbance.Proxy || !c.includes(subject.Name, disturbance) {
 				continue
 			}
 			t.Run(subject.Name+"/"+disturbance.Name, func(t *testing.T) {
 				t.Parallel()
 				n := newNamespace(t)
-				scenario := bench.Once(c.of(t, n)[i], disturbance, c.load()).Run(t, n)
-				results.add(scenario)
-				verdict := scenario.Verdict()
-				t.Logf("%+v", verdict)
-				require.Empty(t, verdict.Invalid)
-				switch {
-				case subject.Name == bench.Own && !disturbance.Kills:
-					assert.Zero(t, verdict.Interrupted+verdict.LaterLost, "runs lost: %v", lost(scenario))
-					assert.Zero(t, verdict.RequestsFailed)
-				case disturbance.Kills, subject.Name == "specification" && disturbance.Name == "rollout":
-					assert.NotZero(t, verdict.Interrupted)
-				}
+				results.judge(t, bench.Once(c.of(t, n)[i], bench.Service, disturbance, c.load()).Run(t, n), disturbance)
 			})
 		}
+	}
+	t.Run("behind a proxy", func(t *testing.T) {
+		if !c.whole {
+			t.Skip("`make bench-runs` runs it")
+		}
+		t.Parallel()
+		c.behindProxy(t, results)
+	})
+}
+
+// behindProxy compares this chart with the specification's manifests, one scenario after
+// another: they share the proxy.
+func (c comparison) behindProxy(t *testing.T, results *results) {
+	liveCluster().Lock(t, "traefik")
+	installController(t)
+	load := c.load()
+	load.Clients[output.GRPC] = 0 // Traefik speaks HTTP/1.1 to the Service
+	for i, subject := range c.of(t, liveCluster().Existing(""))[:3] {
+		for _, route := range []bench.Route{bench.Ingress, bench.HTTPRoute, bench.Defaults} {
+			for _, disturbance := range bench.Disturbances {
+				if !c.includes(subject.Name, disturbance) || !disturbance.Proxy && (disturbance.Name != "rollout" || route == bench.Defaults) {
+					continue
+				}
+				t.Run(subject.Name+"/"+string(route)+"/"+disturbance.Name, func(t *testing.T) {
+					n := newNamespace(t)
+					results.judge(t, bench.Once(c.of(t, n)[i], route, disturbance, load).Run(t, n), disturbance)
+				})
+			}
+		}
+	}
+}
+
+// judge adds a scenario to the results. It fails the test if this chart lost anything, or if
+// nothing was lost where it must be.
+func (r *results) judge(t *testing.T, s bench.Scenario, d bench.Disturbance) {
+	t.Helper()
+	r.add(s)
+	verdict := s.Verdict()
+	t.Logf("%+v", verdict)
+	require.Empty(t, verdict.Invalid)
+	hasty := d.Name == "rollout of the proxy" && s.Route == string(bench.Defaults)
+	switch {
+	case d.Kills, hasty, s.Subject == "specification" && d.Name == "rollout":
+		assert.NotZero(t, verdict.Interrupted)
+	case s.Subject == bench.Own:
+		assert.Zero(t, verdict.Interrupted+verdict.LaterLost, "runs lost: %v", lost(s))
+		assert.Zero(t, verdict.RequestsFailed)
 	}
 }
 

@@ -20,6 +20,7 @@ type Disturbance struct {
 	Name    string
 	Kills   bool // no manifest can save the runs
 	Ends    bool // the subject is gone afterwards
+	Proxy   bool // it disturbs only clients behind the proxy
 	Slow    bool // the autoscaler takes more than ten minutes
 	disturb func(*testing.T, *site, prober.Loading)
 }
@@ -44,6 +45,8 @@ var Disturbances = []Disturbance{
 		s.uninstall(t)
 	}},
 	{Name: "autoscaler", Slow: true, disturb: func(t *testing.T, s *site, _ prober.Loading) { s.calm(t) }},
+	{Name: "unrelated Ingress", Proxy: true, disturb: func(t *testing.T, s *site, _ prober.Loading) { s.editUnrelated(t) }},
+	{Name: "rollout of the proxy", Proxy: true, disturb: func(t *testing.T, s *site, _ prober.Loading) { s.restartProxy(t) }},
 	{Name: "SIGKILL of a pod", Kills: true, disturb: func(t *testing.T, s *site, _ prober.Loading) { s.kill(t) }},
 }
 

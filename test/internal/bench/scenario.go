@@ -22,6 +22,7 @@ import (
 // Plan is a scenario to run.
 type Plan struct {
 	Subject      Subject
+	Route        Route
 	Name         string                // of what disturbs
 	Disturbances iter.Seq[Disturbance] // one after another, under the same load
 	Replicas     int32
@@ -29,8 +30,8 @@ type Plan struct {
 }
 
 // Once returns the plan of one disturbance.
-func Once(s Subject, d Disturbance, load prober.Load) Plan {
-	return Plan{s, d.Name, slices.Values([]Disturbance{d}), 4, load}
+func Once(s Subject, r Route, d Disturbance, load prober.Load) Plan {
+	return Plan{s, r, d.Name, slices.Values([]Disturbance{d}), 4, load}
 }
 
 // settledWithin bounds a disturbance: drains wait for the runs of each node in turn, and
@@ -44,13 +45,13 @@ func (p Plan) Run(t *testing.T, n *cluster.Namespace) Scenario {
 	image, err := repo.AgentImage()
 	require.NoError(t, err)
 	s := &site{n, p.Subject.prepared(n, image, p.Replicas)}
+	s.through(p.Route)
 	s.install(t)
-	p.Load.URL = s.url()
 	recorded := record(t, n)
-	load := prober.StartLoad(t, n, p.Load)
+	load := prober.StartLoad(t, n, p.Route.to(s, p.Load))
 	cluster.Eventually(t, "a run of each client", 5*time.Minute, load.InFlight(p.Load.Runs()))
 
-	result := Scenario{Subject: p.Subject.Name, Disturbance: p.Name, Route: "service", Disturbed: recorded.since(time.Now())}
+	result := Scenario{Subject: p.Subject.Name, Disturbance: p.Name, Route: string(p.Route), Disturbed: recorded.since(time.Now())}
 	for disturbance := range p.Disturbances {
 		t.Logf("%s: %s", time.Now().Format(time.TimeOnly), disturbance.Name)
 		disturbance.disturb(t, s, load)
@@ -108,7 +109,12 @@ func (s *site) install(t *testing.T) {
 
 func (s *site) apply(t *testing.T) {
 	t.Helper()
-	manifest, err := s.Manifest()
+	s.applyOnly(t, s.Subject)
+}
+
+func (s *site) applyOnly(t *testing.T, objects Subject) {
+	t.Helper()
+	manifest, err := objects.Manifest()
 	require.NoError(t, err)
 	s.n.Apply(t, manifest)
 }

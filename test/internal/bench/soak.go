@@ -13,13 +13,13 @@ import (
 // Soak returns the plan of disturbances at random until a time. They are those that a
 // chart can survive, and repeat with the same seed.
 func Soak(s Subject, until time.Time, seed uint64, load prober.Load) Plan {
-	return Plan{s, "soak", atRandom(until, seed), 4, load}
+	return Plan{s, Service, "soak", atRandom(until, seed), 4, load}
 }
 
 var scaleUp = Disturbance{Name: "scale-up", disturb: func(t *testing.T, s *site, _ prober.Loading) { s.scale(t, 4) }}
 
 func atRandom(until time.Time, seed uint64) iter.Seq[Disturbance] {
-	choice := slices.DeleteFunc(slices.Clone(Disturbances), func(d Disturbance) bool { return d.Kills || d.Slow || d.Ends })
+	choice := slices.DeleteFunc(slices.Clone(Disturbances), func(d Disturbance) bool { return d.Kills || d.Slow || d.Ends || d.Proxy })
 	source := rand.New(rand.NewPCG(seed, seed))
 	return func(yield func(Disturbance) bool) {
 		for time.Now().Before(until) {
