@@ -507,7 +507,27 @@ func (l *load) summary() string {
 		runs = append(runs, fmt.Sprintf("%d %s", count, outcome))
 	}
 	slices.Sort(runs)
+	if runs == nil {
+		runs = []string{"none"}
+	}
 	return fmt.Sprintf("runs: %s; short requests: %d, %d failed", strings.Join(runs, ", "), l.total.Sent, l.total.Failed)
+}
+
+// check refuses a load without clients, and numbers that mean nothing.
+func (l *load) check() error {
+	clients := 0
+	for _, counts := range []map[output.Kind]*int{l.runners, l.loops} {
+		for kind, count := range counts {
+			if *count < 0 {
+				return fmt.Errorf("the number of clients of the kind %s is %d: use 0 or more", kind, *count)
+			}
+			clients += *count
+		}
+	}
+	if clients == 0 {
+		return errors.New("there are no clients: use --streams, --websockets, --grpc, --polls, --requests or --keep-alive")
+	}
+	return nil
 }
 
 func loadCommand() *cobra.Command {
@@ -523,6 +543,9 @@ regardless of the outcomes.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := checkURL(l.url); err != nil {
+				return err
+			}
+			if err := l.check(); err != nil {
 				return err
 			}
 			if *l.runners[output.GRPC] > 0 && !strings.HasPrefix(l.url, "http://") {
