@@ -147,6 +147,10 @@ func TestCommandLineMistakes(t *testing.T) {
 		"nothing to check":      {[]string{"check"}, "nothing to check"},
 		"address without port":  {[]string{"check", "--unreachable=127.0.0.1"}, "use host:port"},
 		"argument of check":     {[]string{"check", "http://127.0.0.1"}, `unknown command "http://127.0.0.1"`},
+		"load without clients":  {[]string{"load"}, "there are no clients"},
+		"fewer than no clients": {[]string{"load", "--polls=-1"}, "kind poll is -1"},
+		"load without HTTP":     {[]string{"load", "--streams=1", "--url=ai-agent-service:8000"}, "--url is not an HTTP address"},
+		"gRPC with TLS":         {[]string{"load", "--grpc=1", "--url=https://agent.example.com"}, "--grpc needs an --url with http://"},
 		"unknown command":       {[]string{"chekc"}, `unknown command "chekc"`},
 		"password in a bad URL": {[]string{"ask", "--url=postgres://agent:hidden@db", "a task"}, "--url is not an HTTP address"},
 	} {

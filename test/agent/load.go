@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -146,9 +147,9 @@ func (l *load) ask(ctx context.Context, line output.Load) *output.End {
 
 // withCause replaces the reason of an error, and keeps the outcome that it says.
 func withCause(err, cause error) error {
-	var none *noRun
-	if errors.As(err, &none) {
-		return &noRun{none.outcome, cause.Error()}
+	var known *ending
+	if errors.As(err, &known) {
+		return &ending{known.outcome, cause.Error()}
 	}
 	return cause
 }
@@ -196,13 +197,13 @@ func (a *attempt) take(e event) {
 
 func (e event) final() bool { return e.Name == eventDone || e.Name == eventError }
 
-// noRun is the error of a run that has not begun.
-type noRun struct {
+// ending is the error of a run that ended without events to judge it by.
+type ending struct {
 	outcome output.Outcome
 	reason  string
 }
 
-func (n *noRun) Error() string { return n.reason }
+func (e *ending) Error() string { return e.reason }
 
 // end returns how the run ended. err is how its stream did; wanted is the number of its
 // tokens, 0 if that is the agent's choice.
@@ -210,10 +211,10 @@ func (a *attempt) end(err error, wanted int64) *output.End {
 	ended := func(outcome output.Outcome, reason string) *output.End {
 		return &output.End{Outcome: outcome, Tokens: a.tokens, Error: reason}
 	}
-	var none *noRun
+	var known *ending
 	switch {
-	case errors.As(err, &none):
-		return ended(none.outcome, none.reason)
+	case errors.As(err, &known):
+		return ended(known.outcome, known.reason)
 	case a.flaw != "":
 		return ended(output.Interrupted, a.flaw)
 	case a.last.Name == eventError:
@@ -228,7 +229,7 @@ func (a *attempt) end(err error, wanted int64) *output.End {
 	return ended(output.Done, "")
 }
 
-// protocols are how to ask for a run. The error is a noRun if it has not begun.
+// protocols are how to ask for a run. The error is an ending if no event arrived.
 var protocols = map[output.Kind]func(*load, context.Context, runRequest, *attempt) error{
 	output.Stream:    (*load).stream,
 	output.Poll:      (*load).poll,
@@ -252,12 +253,12 @@ func (l *load) post(ctx context.Context, req runRequest, a *attempt) (io.ReadClo
 	}
 	res, err := direct(alone()).Do(post)
 	if err != nil {
-		return nil, &noRun{output.Unreachable, err.Error()}
+		return nil, &ending{output.Unreachable, err.Error()}
 	}
 	a.pod = res.Header.Get(podHeader)
 	if res.StatusCode != http.StatusOK {
 		defer res.Body.Close()
-		return nil, &noRun{output.Refused, refusal(res)}
+		return nil, &ending{output.Refused, refusal(res)}
 	}
 	return res.Body, nil
 }
@@ -291,12 +292,17 @@ func (l *load) stream(ctx context.Context, req runRequest, a *attempt) error {
 func (l *load) poll(ctx context.Context, req runRequest, a *attempt) error {
 	no := false
 	req.Stream = &no
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteRequest: func(wrote httptrace.WroteRequestInfo) {
+	var asked atomic.Bool
+	body, err := l.post(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteRequest: func(wrote httptrace.WroteRequestInfo) {
 		if wrote.Err == nil {
+			asked.Store(true)
 			a.begun()
 		}
-	}})
-	body, err := l.post(ctx, req, a)
+	}}), req, a)
+	var known *ending
+	if errors.As(err, &known) && known.outcome == output.Unreachable && asked.Load() {
+		return &ending{output.Interrupted, "no answer arrived: " + known.reason}
+	}
 	if err != nil {
 		return err
 	}
@@ -304,7 +310,7 @@ func (l *load) poll(ctx context.Context, req runRequest, a *attempt) error {
 	a.begun()
 	var whole struct{ Run, Answer string }
 	if err := json.NewDecoder(body).Decode(&whole); err != nil {
-		return fmt.Errorf("the answer ended before its JSON did: %w", err)
+		return &ending{output.Interrupted, "the answer ended before its JSON did: " + err.Error()}
 	}
 	a.tokens, a.last.Name = len(strings.Fields(whole.Answer)), eventDone
 	return nil
@@ -319,10 +325,10 @@ func (l *load) webSocket(ctx context.Context, req runRequest, a *attempt) error 
 		a.pod = res.Header.Get(podHeader)
 	}
 	if err != nil && res != nil && res.Body != nil {
-		return &noRun{output.Refused, refusal(res)}
+		return &ending{output.Refused, refusal(res)}
 	}
 	if err != nil {
-		return &noRun{output.Unreachable, err.Error()}
+		return &ending{output.Unreachable, err.Error()}
 	}
 	defer conn.CloseNow() //nolint:errcheck // it is closed already, or broken
 	conn.SetReadLimit(longestLine)
@@ -371,10 +377,10 @@ func (l *load) grpc(ctx context.Context, req runRequest, a *attempt) error {
 	}
 	stream, err := conn.NewStream(ctx, &grpcRun, "/"+grpcService+"/"+grpcMethod)
 	if err != nil {
-		return &noRun{output.Unreachable, err.Error()}
+		return &ending{output.Unreachable, err.Error()}
 	}
 	if err := errors.Join(stream.SendMsg(message), stream.CloseSend()); err != nil && !errors.Is(err, io.EOF) { // RecvMsg has the reason of io.EOF
-		return noRunOf(err, stream)
+		return grpcEnding(err, stream)
 	}
 	for {
 		message := &structpb.Struct{}
@@ -387,7 +393,7 @@ func (l *load) grpc(ctx context.Context, req runRequest, a *attempt) error {
 			return nil
 		}
 		if err != nil && a.count == 0 {
-			return noRunOf(err, stream)
+			return grpcEnding(err, stream)
 		}
 		if err != nil {
 			return err
@@ -400,20 +406,20 @@ func (l *load) grpc(ctx context.Context, req runRequest, a *attempt) error {
 	}
 }
 
-// noRunOf tells how a gRPC call failed before its first message: the agent or a proxy has
-// refused it, nobody has answered, or the answer had begun, which is no noRun.
-func noRunOf(err error, stream grpc.ClientStream) error {
+// grpcEnding tells how a call failed before its first message: the agent or a proxy has
+// refused it, nobody has answered, or the answer had begun, which is no ending.
+func grpcEnding(err error, stream grpc.ClientStream) error {
 	says := status.Convert(err)
 	header, _ := stream.Header()
 	const kind = "content-type" // every answer has one, among the trailers if it consists of nothing else
 	switch {
 	case len(stream.Trailer().Get(kind)) > 0, strings.Contains(says.Message(), "HTTP status code"), // the library's words for an answer that is not gRPC
 		says.Code() == codes.ResourceExhausted, says.Code() == codes.InvalidArgument:
-		return &noRun{output.Refused, err.Error()}
+		return &ending{output.Refused, err.Error()}
 	case len(header.Get(kind)) > 0:
 		return err
 	}
-	return &noRun{output.Unreachable, err.Error()}
+	return &ending{output.Unreachable, err.Error()}
 }
 
 // sendRequests sends one short request after another until ctx ends.
@@ -501,7 +507,27 @@ func (l *load) summary() string {
 		runs = append(runs, fmt.Sprintf("%d %s", count, outcome))
 	}
 	slices.Sort(runs)
+	if runs == nil {
+		runs = []string{"none"}
+	}
 	return fmt.Sprintf("runs: %s; short requests: %d, %d failed", strings.Join(runs, ", "), l.total.Sent, l.total.Failed)
+}
+
+// check refuses a load without clients, and numbers that mean nothing.
+func (l *load) check() error {
+	clients := 0
+	for _, counts := range []map[output.Kind]*int{l.runners, l.loops} {
+		for kind, count := range counts {
+			if *count < 0 {
+				return fmt.Errorf("the number of clients of the kind %s is %d: use 0 or more", kind, *count)
+			}
+			clients += *count
+		}
+	}
+	if clients == 0 {
+		return errors.New("there are no clients: use --streams, --websockets, --grpc, --polls, --requests or --keep-alive")
+	}
+	return nil
 }
 
 func loadCommand() *cobra.Command {
@@ -517,6 +543,9 @@ regardless of the outcomes.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := checkURL(l.url); err != nil {
+				return err
+			}
+			if err := l.check(); err != nil {
 				return err
 			}
 			if *l.runners[output.GRPC] > 0 && !strings.HasPrefix(l.url, "http://") {
@@ -555,6 +584,12 @@ func stopCommand() *cobra.Command {
 		Short:  "Send SIGTERM to process 1, from a second process in its container",
 		Hidden: true,
 		Args:   cobra.NoArgs,
-		RunE:   func(*cobra.Command, []string) error { return syscall.Kill(1, syscall.SIGTERM) },
+		RunE: func(*cobra.Command, []string) error {
+			first, err := os.FindProcess(1)
+			if err != nil {
+				return err
+			}
+			return first.Signal(syscall.SIGTERM)
+		},
 	}
 }

@@ -75,7 +75,7 @@ func serveCommand() *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "serve",
-		Short: "Serve POST /v1/runs, /health, /ready and /metrics until SIGTERM, then drain",
+		Short: "Serve runs (HTTP and WebSocket /v1/runs, gRPC agent.v1.Runs/Run), /health, /ready and /metrics until SIGTERM, then drain",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			model, err := modelFromEnv()
