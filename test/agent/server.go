@@ -384,9 +384,10 @@ func (s *server) serve(ctx context.Context, listener, metrics net.Listener, drai
 func serveUntil(ctx context.Context, listener net.Listener, handler http.Handler, drain func()) error {
 	web := &http.Server{
 		Handler: handler, ReadHeaderTimeout: 10 * time.Second, Protocols: &http.Protocols{},
-		// A connection of HTTP/2 has no deadline, only its streams have one: a client that does not
-		// read at all would keep even the answer from which it learns that the server shuts down.
-		HTTP2: &http.HTTP2Config{WriteByteTimeout: 10 * time.Second},
+		// Over HTTP/2 a stream has a deadline, but its connection has none: a client that reads
+		// nothing would keep its run and the shutdown. The time starts again as long as the kernel
+		// accepts a byte: three times until its buffers are full.
+		HTTP2: &http.HTTP2Config{WriteByteTimeout: 5 * time.Second},
 	}
 	web.Protocols.SetHTTP1(true)
 	web.Protocols.SetUnencryptedHTTP2(true) // for gRPC
