@@ -76,6 +76,10 @@ var judgedServers = map[string]struct {
 		image: "npm", preset: "mcp-server", command: []string{"node", "mcp-server.mjs"}, args: []string{"--protocol", "mcp", "--var", "TOOL=count", "--var", `ARGUMENTS={"to": $(TOKENS)}`},
 		shipped: []string{"run-survives-sigterm", "run-is-bounded"}, mended: []string{"run-is-bounded"},
 	},
+	"Mastra": {
+		image: "npm", preset: "node", command: []string{"node", "mastra.mjs"}, values: "drain: {until: connections}", args: []string{"--protocol", repo.Path("test", "testdata", "protocols", "mastra.yaml")},
+		shipped: []string{"run-survives-sigterm", "run-is-bounded"}, mended: []string{"run-is-bounded"},
+	},
 	"LangGraph": {
 		image: "npm", preset: "langgraph", args: []string{"--protocol", "langgraph"},
 		command: []string{"langgraphjs", "dev", "--host", "0.0.0.0", "--port", "$(PORT)", "--no-browser", "--no-reload", "--config", "/app/langgraph/langgraph.json"},

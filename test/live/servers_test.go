@@ -84,6 +84,14 @@ var servers = map[string]server{
 		own:     chart.Values{"command": chart.List{"node", "openai-agents.mjs"}}.And(key),
 		without: chart.Values{"command": chart.List{"npm", "start"}, "validation.skip": chart.List{"package-manager-starts-server"}},
 	},
+	"mastra": {
+		preset: "node", image: "npm",
+		own: chart.Values{
+			"command": chart.List{"node", "mastra.mjs"}, "config.DRAIN_TIMEOUT": "$(DRAIN_SECONDS)000", "config.MASTRA_TELEMETRY_DISABLED": "1",
+		}.And(key),
+		without: chart.Values{"config.DRAIN_TIMEOUT": ""},
+		client:  []string{"node", "mastra-client.mjs", serviceURL, tokens},
+	},
 	"langgraph": {
 		preset: "langgraph", image: "npm",
 		own: chart.Values{
@@ -198,10 +206,13 @@ func TestServersWithoutPreset(t *testing.T) {
 // after its clients have disconnected.
 func TestServersGetSIGTERMAfterTheirClients(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"gunicorn", "hypercorn"} {
+	for _, name := range []string{"gunicorn", "hypercorn", "mastra"} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
 			s := servers[name]
+			if !s.smoke {
+				onlyInTestServers(t)
+			}
+			t.Parallel()
 			waits := s.values(t).And(s.without).And(chart.Values{"drain.until": "connections", "validation.skip": chart.List{}})
 			_, runs := s.runs(t, "rollout", waits)
 			requireDone(t, runs, runTokens)
