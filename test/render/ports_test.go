@@ -20,6 +20,13 @@ var grpc = chart.Values{
 	"serviceMonitor.enabled": true,
 }
 
+// A value that YAML may read as something else stays text.
+func TestAppProtocolIsText(t *testing.T) {
+	t.Parallel()
+	service := charttest.One[*corev1.Service](t, charttest.Render(t, chart.Values{"service.appProtocol": "yes"}))
+	assert.Equal(t, "yes", *service.Spec.Ports[0].AppProtocol)
+}
+
 // The container, the Service and the NetworkPolicy have the further ports, and a probe may
 // use one by its name.
 func TestFurtherPorts(t *testing.T) {
