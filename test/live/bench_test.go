@@ -43,7 +43,7 @@ type comparison struct {
 func comparisonFromEnv(t *testing.T) comparison {
 	t.Helper()
 	c := comparison{
-		subjects: []string{"specification", "helm create", bench.Own}, disturbances: []string{"rollout", "scale-down", "drain"}, streams: 10, seconds: 45,
+		subjects: []string{bench.Own, "specification", "helm create"}, disturbances: []string{"rollout", "scale-down", "drain"}, streams: 10, seconds: 45,
 	}
 	if os.Getenv("BENCH") != "results" {
 		return c
@@ -98,7 +98,7 @@ func (c comparison) of(t *testing.T, n *cluster.Namespace) []bench.Subject {
 	created, err := bench.HelmCreate(t.TempDir())
 	require.NoError(t, err)
 	own := c.own(t, n)
-	all := []bench.Subject{specification, created, own}
+	all := []bench.Subject{own, specification, created}
 	if !c.whole {
 		return all
 	}
@@ -125,10 +125,11 @@ func TestSideBySide(t *testing.T) {
 			if disturbance.Proxy || !c.includes(subject.Name, disturbance) {
 				continue
 			}
+			row := results.row()
 			t.Run(subject.Name+"/"+disturbance.Name, func(t *testing.T) {
 				t.Parallel()
 				n := newNamespace(t)
-				results.judge(t, bench.Once(c.of(t, n)[i], bench.Service, disturbance, c.load()).Run(t, n), disturbance)
+				results.judge(t, row, bench.Once(c.of(t, n)[i], bench.Service, disturbance, c.load()).Run(t, n), disturbance)
 			})
 		}
 	}
@@ -156,7 +157,7 @@ func (c comparison) behindProxy(t *testing.T, results *results) {
 				}
 				t.Run(subject.Name+"/"+string(route)+"/"+disturbance.Name, func(t *testing.T) {
 					n := newNamespace(t)
-					results.judge(t, bench.Once(c.of(t, n)[i], route, disturbance, load).Run(t, n), disturbance)
+					results.judge(t, results.row(), bench.Once(c.of(t, n)[i], route, disturbance, load).Run(t, n), disturbance)
 				})
 			}
 		}
@@ -165,9 +166,9 @@ func (c comparison) behindProxy(t *testing.T, results *results) {
 
 // judge adds a scenario to the results. It fails the test if this chart lost anything, or if
 // nothing was lost where it must be.
-func (r *results) judge(t *testing.T, s bench.Scenario, d bench.Disturbance) {
+func (r *results) judge(t *testing.T, row int, s bench.Scenario, d bench.Disturbance) {
 	t.Helper()
-	r.add(s)
+	r.add(row, s)
 	verdict := s.Verdict()
 	t.Logf("%+v", verdict)
 	require.Empty(t, verdict.Invalid)
@@ -201,7 +202,7 @@ func TestSoak(t *testing.T) {
 	requireFlat := flat(t, steady, c)
 	until := time.Now().Add(time.Duration(minutes) * time.Minute)
 	scenario := bench.Soak(c.own(t, n), until, seed, c.load()).Run(t, n)
-	results.add(scenario)
+	results.add(results.row(), scenario)
 	verdict := scenario.Verdict()
 	t.Logf("%+v", verdict)
 	require.Empty(t, verdict.Invalid)
@@ -240,8 +241,9 @@ func flat(t *testing.T, n *cluster.Namespace, c comparison) func() {
 
 // results are those of all scenarios, for the file RESULTS.
 type results struct {
-	lock sync.Mutex
 	seen bench.Result
+	lock sync.Mutex
+	rows []*bench.Scenario // nil where a scenario could not be run
 }
 
 // newResults returns results that are written when the test ends.
@@ -256,15 +258,28 @@ func newResults(t *testing.T) *results {
 	return r
 }
 
-func (r *results) add(s bench.Scenario) {
+// row returns where the next scenario belongs: scenarios end in any order.
+func (r *results) row() int {
 	r.lock.Lock()
 	defer r.lock.Unlock()
-	r.seen.Scenarios = append(r.seen.Scenarios, s)
+	r.rows = append(r.rows, nil)
+	return len(r.rows) - 1
+}
+
+func (r *results) add(row int, s bench.Scenario) {
+	r.lock.Lock()
+	defer r.lock.Unlock()
+	r.rows[row] = &s
 }
 
 // write writes the results to the file.
 func (r *results) write(t *testing.T) {
 	file := cmp.Or(os.Getenv("RESULTS"), repo.Path(".cache", "bench", "smoke.json"))
+	for _, row := range r.rows {
+		if row != nil {
+			r.seen.Scenarios = append(r.seen.Scenarios, *row)
+		}
+	}
 	text, err := json.Marshal(r.seen)
 	require.NoError(t, err)
 	require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o755))

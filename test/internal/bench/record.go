@@ -128,10 +128,10 @@ func (r *recorder) count() {
 	now := r.now
 	now.Ready, now.Running, now.At = 0, 0, 0
 	for _, pod := range r.pods {
-		if pod.Gone == 0 && pod.Started > 0 {
+		if pod.Gone == 0 && pod.Started != 0 {
 			now.Running++
 		}
-		if pod.Gone == 0 && pod.Ready > 0 && pod.Deleted == 0 {
+		if pod.Gone == 0 && pod.Ready != 0 && pod.Deleted == 0 {
 			now.Ready++
 		}
 	}
