@@ -29,7 +29,7 @@ func newCommand(stdout io.Writer) *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	command.AddCommand(newReport(stdout))
+	command.AddCommand(newReport(stdout), newPicture())
 	command.SetOut(stdout)
 	return command
 }
@@ -79,4 +79,43 @@ func (r report) write(stdout io.Writer) error {
 	}
 	_, err = fmt.Fprintf(stdout, "\nThe page with all scenarios is %s\n", r.output)
 	return err
+}
+
+func newPicture() *cobra.Command {
+	var results, subject, disturbance, output string
+	command := &cobra.Command{
+		Use:     "picture",
+		Short:   "Write what happened in a scenario as an SVG file",
+		Example: `  bench picture --subject "helm create" --disturbance drain --output drain.svg`,
+		Args:    cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			result, err := bench.Read(results)
+			if err != nil {
+				return err
+			}
+			for _, s := range result.Scenarios {
+				if s.Subject == subject && s.Disturbance == disturbance {
+					return writePicture(output, s)
+				}
+			}
+			return fmt.Errorf("%s has no %s of %s: name a row and a column of the table that report prints", results, disturbance, subject)
+		},
+	}
+	flags := command.Flags()
+	flags.StringVar(&results, "results", ".cache/bench/results.json", "results file")
+	flags.StringVar(&subject, "subject", bench.Own, "row of the table")
+	flags.StringVar(&disturbance, "disturbance", "rollout", "column of the table")
+	flags.StringVar(&output, "output", ".cache/bench/picture.svg", "file to write the picture to")
+	return command
+}
+
+func writePicture(output string, s bench.Scenario) error {
+	var svg bytes.Buffer
+	if err := page.Picture(&svg, s); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(output), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(output, svg.Bytes(), 0o644)
 }

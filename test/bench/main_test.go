@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"encoding/xml"
 	"os"
 	"path/filepath"
 	"strings"
@@ -62,4 +63,21 @@ func TestReportSaysHowToGetResults(t *testing.T) {
 	_, err := run("report", "--results", filepath.Join(t.TempDir(), "results.json"), "--output", output)
 	assert.ErrorContains(t, err, "run `make bench-runs` first")
 	assert.NoFileExists(t, output)
+}
+
+func TestPictureOfAScenario(t *testing.T) {
+	t.Parallel()
+	results, output := save(t, bench.Own), filepath.Join(t.TempDir(), "picture.svg")
+	_, err := run("picture", "--results", results, "--output", output)
+	require.NoError(t, err)
+	svg, err := os.ReadFile(output)
+	require.NoError(t, err)
+	require.NoError(t, xml.Unmarshal(svg, new(struct {
+		XMLName xml.Name `xml:"http://www.w3.org/2000/svg svg"`
+	})))
+	assert.Contains(t, string(svg), "<title>rollout of ai-agent</title>")
+	assert.Contains(t, string(svg), "prefers-color-scheme: dark")
+
+	_, err = run("picture", "--results", results, "--output", output, "--disturbance", "flood")
+	assert.ErrorContains(t, err, "has no flood of ai-agent")
 }
