@@ -220,6 +220,21 @@ func TestGoodValuesPassEveryCheck(t *testing.T) {
 	}
 }
 
+// A worker with a port of its own gets a warning: no Service sends it requests.
+func TestProbesOfAWorkerAreItsOwnChoice(t *testing.T) {
+	t.Parallel()
+	manifest, err := charttest.Template(t, chart.Options{Set: chart.Values{
+		"workers.queue": chart.Map{"ports": chart.List{chart.Map{"name": "admin", "containerPort": 8081}}},
+	}})
+	require.NoError(t, err)
+	findings := runOnly(t, "practice-three-probes", manifest)
+	require.Len(t, findings, 3)
+	for _, f := range findings {
+		assert.Equal(t, "Deployment/ai-agent-queue", f.Object)
+		assert.Equal(t, finding.Warning, f.Severity)
+	}
+}
+
 // An exemption that is no longer needed would hide a later defect.
 func TestEachExemptionIsNeeded(t *testing.T) {
 	t.Parallel()

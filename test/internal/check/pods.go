@@ -143,6 +143,13 @@ const agentName = "agent"
 // isAgent reports whether the container is the chart's own.
 func (c container) isAgent() bool { return c.serves() && c.Name == agentName }
 
+// isWorker reports whether the container is part of one of the chart's workers, which no
+// Service selects.
+func (c container) isWorker() bool {
+	component := c.pod.meta.Labels["app.kubernetes.io/component"]
+	return component != "" && component != "server"
+}
+
 // finding returns a finding of a field, with a problem that continues "Container X".
 func (c container) finding(field finding.Path, problem, fix string) finding.Finding {
 	return finding.Finding{Object: c.pod.object, Path: c.path.With(field...), Problem: "Container " + c.Name + " " + problem, Fix: fix}

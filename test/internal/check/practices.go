@@ -62,8 +62,8 @@ func threeProbes(objects chart.Objects) []finding.Finding {
 		for _, name := range []string{"startupProbe", "livenessProbe", "readinessProbe"} {
 			if probes[name] == nil {
 				missing := c.finding(finding.Path{name}, "has no "+name+".", "Remove your "+name+" to get the default, or complete it.")
-				if !c.isAgent() {
-					missing.Severity = finding.Warning // a sidecar may do without
+				if !c.isAgent() || c.isWorker() {
+					missing.Severity = finding.Warning // a sidecar or a worker may do without
 					missing.Fix = "Add a " + name + " to the container."
 				}
 				found = append(found, missing)
