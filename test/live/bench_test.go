@@ -149,7 +149,7 @@ func (c comparison) behindProxy(t *testing.T, results *results) {
 	installController(t)
 	load := c.load()
 	load.Clients[output.GRPC] = 0 // Traefik speaks HTTP/1.1 to the Service
-	for i, subject := range c.of(t, liveCluster().Existing(""))[:3] {
+	for i, subject := range c.of(t, liveCluster().Existing(""))[:2] {
 		for _, route := range []bench.Route{bench.Ingress, bench.HTTPRoute, bench.Defaults} {
 			for _, disturbance := range bench.Disturbances {
 				if !c.includes(subject.Name, disturbance) || !disturbance.Proxy && (disturbance.Name != "rollout" || route == bench.Defaults) {
