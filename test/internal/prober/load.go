@@ -71,7 +71,7 @@ func StartLoad(t *testing.T, n *cluster.Namespace, load Load) Loading {
 	cluster.Eventually(t, "the pod of the load", time.Minute, func(ctx context.Context) error {
 		pods, err := n.Client().CoreV1().Pods(n.Name).List(ctx, metav1.ListOptions{LabelSelector: batchv1.JobNameLabel + "=" + job.Name})
 		if err == nil && len(pods.Items) == 0 {
-			err = fmt.Errorf("Job %s has no pod", job.Name)
+			err = fmt.Errorf("no pod of Job %s", job.Name)
 		}
 		if err == nil {
 			started.client.pod = pods.Items[0].Name
