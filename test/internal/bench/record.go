@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -205,6 +206,9 @@ func (r *recorder) fill(s *Scenario) {
 	}) {
 		pod := *r.pods[uid]
 		s.Pods = append(s.Pods, pod)
+		if pod.Restarts > 0 {
+			s.Invalid = fmt.Sprintf("a container of pod %s was restarted, which is no part of the disturbance", pod.Name)
+		}
 		end := pod.Gone
 		if end == 0 {
 			end = s.Ended
