@@ -82,8 +82,8 @@ func (c comparison) own(t *testing.T, n *cluster.Namespace) bench.Subject {
 	t.Helper()
 	own, err := bench.Render(bench.Own, charttest.Own(t), n.Values(profile.Modest().And(chart.Values{
 		"agent.maxRunSeconds": 2 * c.seconds,
-		"ingress.className":   "traefik", "ingress.hosts": chart.List{chart.Map{"host": "agent.example.com"}},
-		"httpRoute.enabled": true, "httpRoute.parentRefs": chart.List{chart.Map{"name": "traefik", "namespace": "traefik"}},
+		"ingress.className":   "traefik", "ingress.hosts": chart.List{chart.Map{"host": "agent.example.com", "paths": chart.List{chart.Map{"path": "/"}}}}, // for GET /health
+		"httpRoute.enabled": true, "httpRoute.matches": chart.List{chart.Map{"path": chart.Map{"type": "PathPrefix", "value": "/"}}}, "httpRoute.parentRefs": chart.List{chart.Map{"name": "traefik", "namespace": "traefik"}},
 		"networkPolicy.ingress.from": chart.List{chart.Map{"namespaceSelector": chart.Map{"matchLabels": chart.Map{"kubernetes.io/metadata.name": "traefik"}}}},
 	})))
 	require.NoError(t, err)
@@ -168,7 +168,7 @@ func (c comparison) behindProxy(t *testing.T, results *results) {
 // nothing was lost where it must be.
 func (r *results) judge(t *testing.T, row int, s bench.Scenario, d bench.Disturbance) {
 	t.Helper()
-	r.add(row, s)
+	r.add(t, row, s)
 	verdict := s.Verdict()
 	t.Logf("%+v", verdict)
 	require.Empty(t, verdict.Invalid)
@@ -202,7 +202,7 @@ func TestSoak(t *testing.T) {
 	requireFlat := flat(t, steady, c)
 	until := time.Now().Add(time.Duration(minutes) * time.Minute)
 	scenario := bench.Soak(c.own(t, n), until, seed, c.load()).Run(t, n)
-	results.add(results.row(), scenario)
+	results.add(t, results.row(), scenario)
 	verdict := scenario.Verdict()
 	t.Logf("%+v", verdict)
 	require.Empty(t, verdict.Invalid)
@@ -246,16 +246,14 @@ type results struct {
 	rows []*bench.Scenario // nil where a scenario could not be run
 }
 
-// newResults returns results that are written when the test ends.
+// newResults returns results without a scenario.
 func newResults(t *testing.T) *results {
 	t.Helper()
 	version, err := liveCluster().Client().Discovery().ServerVersion()
 	require.NoError(t, err)
-	r := &results{seen: bench.Result{
+	return &results{seen: bench.Result{
 		Started: time.Now().UTC(), Commit: commit(t), Machine: machine(t), Kubernetes: version.GitVersion, Scenarios: []bench.Scenario{},
 	}}
-	t.Cleanup(func() { r.write(t) })
-	return r
 }
 
 // row returns where the next scenario belongs: scenarios end in any order.
@@ -266,15 +264,20 @@ func (r *results) row() int {
 	return len(r.rows) - 1
 }
 
-func (r *results) add(row int, s bench.Scenario) {
+// add adds a scenario, and writes all that there are: the benchmark may be interrupted.
+func (r *results) add(t *testing.T, row int, s bench.Scenario) {
+	t.Helper()
 	r.lock.Lock()
 	defer r.lock.Unlock()
 	r.rows[row] = &s
+	r.write(t)
 }
 
-// write writes the results to the file.
+// write writes the results to the file. The lock is held.
 func (r *results) write(t *testing.T) {
+	t.Helper()
 	file := cmp.Or(os.Getenv("RESULTS"), repo.Path(".cache", "bench", "smoke.json"))
+	r.seen.Scenarios = r.seen.Scenarios[:0]
 	for _, row := range r.rows {
 		if row != nil {
 			r.seen.Scenarios = append(r.seen.Scenarios, *row)

@@ -5,11 +5,11 @@ Seconds that a hook sleeps, such as 10 or 0.5, or nothing where they are not kno
 script of a shell. Kubernetes accepts tcpSocket as a hook and fails to run it.
 */}}
 {{- define "ai-agent.hookSeconds" -}}
-{{- $command := dig "exec" "command" list . }}
+{{- $command := (get . "exec" | default dict).command | default list }}
 {{- $shell := regexMatch "^(\\S*/)?((busybox|env) )*(\\S*/)?(ba|da|a|z|k)?sh (-\\S+ )*-[a-z]*c$" (initial $command | join " ") }}
-{{- if hasKey . "sleep" }}
-  {{- dig "sleep" "seconds" 0 . }}
-{{- else if hasKey . "tcpSocket" }}
+{{- if get . "sleep" }}
+  {{- .sleep.seconds | default 0 }}
+{{- else if get . "tcpSocket" }}
   {{- 0 }}
 {{- else if and $command $shell }}
   {{- include "ai-agent.scriptSeconds" (last $command) }}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -27,13 +28,32 @@ func Build(folder, command string) (string, error) {
 	return binary, nil
 }
 
-// FreeAddress returns a loopback address on which nothing listens.
+// Addresses are chosen below the range from which systems choose the ports of connections
+// and of listeners on port 0: either could take a port before the process listens on it.
+// Each test process begins elsewhere, because several run at once.
+const (
+	lowestPort = 10_000
+	portsEach  = 200
+)
+
+var lastPort atomic.Int64
+
+func init() { lastPort.Store(int64(lowestPort + os.Getpid()%100*portsEach)) }
+
+// FreeAddress returns a loopback address on which nothing listens, and which no other test
+// of this process gets.
 func FreeAddress(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer listener.Close()
-	return listener.Addr().String()
+	for range portsEach {
+		address := fmt.Sprintf("127.0.0.1:%d", lastPort.Add(1))
+		listener, err := net.Listen("tcp", address)
+		if err == nil {
+			_ = listener.Close()
+			return address
+		}
+	}
+	require.Fail(t, "no free port", "%d ports up to %d are in use", portsEach, lastPort.Load())
+	return ""
 }
 
 // Start starts a process and waits until it listens on the address. The process has
