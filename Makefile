@@ -47,13 +47,13 @@ mutate: tools ## Inject defects into the chart and check that a test fails for e
 bench: tools ## Measure how long a render takes, with the helm command and in process
 	@bash -c 'source scripts/lib.sh && exec go test ./test/internal/chart -run XXX -bench . -benchtime 3s'
 
-bench-runs: ## Compare what disturbances cost the clients of this chart, of it without each protection, and of others (takes an hour) [SUBJECTS="ai-agent,helm create"] [DISTURBANCES=rollout,drain] [PEERS=folder of rendered manifests] [RUNS=20 streams of] [SECONDS=45]
+bench-runs: ## Compare what disturbances cost clients: with this chart, with it minus one protection at a time, and with other manifests (takes more than an hour) [SUBJECTS="ai-agent,helm create"] [DISTURBANCES=rollout,drain] [PEERS=folder of rendered manifests] [RUNS=20: number of streaming clients] [SECONDS=45: length of a run]
 	@scripts/test.sh bench-runs
 
-soak: ## Disturb the agent at random, and expect that no run is interrupted [MINUTES=30] [SEED=of an earlier soak]
+soak: ## Disturb the agent at random, and fail if a run or a request is lost [MINUTES=30] [SEED=seed that an earlier soak printed]
 	@scripts/test.sh soak
 
-report: ## Write the page of bench-runs and soak: .cache/bench/report.html [RESULTS="file file"] [OUTPUT=file]
+report: ## Write an HTML report of bench-runs and soak to .cache/bench/report.html [RESULTS="file file"] [OUTPUT=file]
 	@bash -c 'source scripts/lib.sh && exec go run ./test/bench report $(foreach file,$(or $(RESULTS),$(wildcard .cache/bench/results.json .cache/bench/soak.json)),--results "$(file)") $(if $(OUTPUT),--output "$(OUTPUT)")'
 
 lint: tools ## Check formatting, Go, shell scripts and charts

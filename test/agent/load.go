@@ -93,7 +93,7 @@ func (l *load) run(ctx context.Context) {
 	l.printSeconds()
 }
 
-// pause reports whether ctx lasted for so long.
+// pause waits, and reports whether ctx is still active.
 func pause(ctx context.Context, d time.Duration) bool {
 	select {
 	case <-time.After(d):
@@ -240,7 +240,7 @@ var protocols = map[output.Kind]func(*load, context.Context, runRequest, *attemp
 // alone is a transport with a new connection for each request, without a proxy.
 func alone() *http.Transport { return &http.Transport{DisableKeepAlives: true} }
 
-// direct returns a client that shows each answer as it is.
+// direct returns a client that does not follow redirects.
 func direct(transport http.RoundTripper) *http.Client {
 	return &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
@@ -310,7 +310,7 @@ func (l *load) poll(ctx context.Context, req runRequest, a *attempt) error {
 	a.begun()
 	var whole struct{ Run, Answer string }
 	if err := json.NewDecoder(body).Decode(&whole); err != nil {
-		return &ending{output.Interrupted, "the answer ended before its JSON did: " + err.Error()}
+		return &ending{output.Interrupted, "the answer ended before its JSON was complete: " + err.Error()}
 	}
 	a.tokens, a.last.Name = len(strings.Fields(whole.Answer)), eventDone
 	return nil
@@ -572,8 +572,8 @@ regardless of the outcomes.`,
 	cmd.Flags().IntVar(l.loops[output.KeepAlive], "keep-alive", 0, "loops of short requests on one connection")
 	cmd.Flags().DurationVar(&l.interval, "interval", 200*time.Millisecond, "pause between the short requests of a loop, and after a run that is not done")
 	cmd.Flags().Int64Var(&l.maxTokens, "max-tokens", 0, maxTokensHelp)
-	cmd.Flags().DurationVar(&l.spread, "spread", 5*time.Second, "time in which the clients that ask for runs start")
-	cmd.Flags().DurationVar(&longest, "for", 0, "act as on SIGTERM after this time; 0 means no limit")
+	cmd.Flags().DurationVar(&l.spread, "spread", 5*time.Second, "period over which the starts of the clients that ask for runs are spread")
+	cmd.Flags().DurationVar(&longest, "for", 0, "stop after this time, as on SIGTERM; 0 means no limit")
 	return cmd
 }
 

@@ -25,7 +25,7 @@ func main() {
 func newCommand(stdout io.Writer) *cobra.Command {
 	command := &cobra.Command{
 		Use:           "bench",
-		Short:         "Compares what disturbances cost the clients of an agent with different manifests",
+		Short:         "Report what the benchmark recorded",
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
@@ -47,7 +47,7 @@ func newReport(stdout io.Writer) *cobra.Command {
 		Use:   "report",
 		Short: "Write recorded results as an HTML page, and print the comparison",
 		Long: `Writes an HTML page that needs no network and no other file, and prints its comparison as a table. Several results files
-are merged; they must be of one machine and of one version of Kubernetes.`,
+are merged; they must come from the same machine and the same version of Kubernetes.`,
 		Example: "  bench report\n  bench report --results .cache/bench/results.json --results .cache/bench/soak.json --output report.html",
 		Args:    cobra.NoArgs,
 		RunE:    func(*cobra.Command, []string) error { return r.write(stdout) },
@@ -85,7 +85,7 @@ func newPicture() *cobra.Command {
 	var results, subject, disturbance, output string
 	command := &cobra.Command{
 		Use:     "picture",
-		Short:   "Write what happened in a scenario as an SVG file",
+		Short:   "Draw the timeline of a scenario as an SVG file",
 		Example: `  bench picture --subject "helm create" --disturbance drain --output drain.svg`,
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
@@ -98,7 +98,7 @@ func newPicture() *cobra.Command {
 					return writePicture(output, s)
 				}
 			}
-			return fmt.Errorf("%s has no %s of %s: name a row and a column of the table that report prints", results, disturbance, subject)
+			return fmt.Errorf("%s has no scenario %q of subject %q: use a column and a row of the table that `bench report` prints", results, disturbance, subject)
 		},
 	}
 	flags := command.Flags()

@@ -75,9 +75,9 @@ func TestPictureOfAScenario(t *testing.T) {
 	require.NoError(t, xml.Unmarshal(svg, new(struct {
 		XMLName xml.Name `xml:"http://www.w3.org/2000/svg svg"`
 	})))
-	assert.Contains(t, string(svg), "<title>rollout of ai-agent</title>")
+	assert.Contains(t, string(svg), "<title>ai-agent: rollout</title>")
 	assert.Contains(t, string(svg), "prefers-color-scheme: dark")
 
 	_, err = run("picture", "--results", results, "--output", output, "--disturbance", "flood")
-	assert.ErrorContains(t, err, "has no flood of ai-agent")
+	assert.ErrorContains(t, err, `has no scenario "flood" of subject "ai-agent"`)
 }

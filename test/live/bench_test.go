@@ -29,8 +29,8 @@ import (
 	"example.com/ai-agent/test/internal/repo"
 )
 
-// comparison is what TestSideBySide compares: a part of it in `make test`, and what these
-// environment variables say in `make bench-runs`.
+// comparison is what TestSideBySide compares: a fixed selection in `make test`; in `make
+// bench-runs`, what these environment variables select.
 type comparison struct {
 	whole        bool     // BENCH=results
 	subjects     []string // SUBJECTS, separated by commas; all if empty
@@ -165,7 +165,7 @@ func (c comparison) behindProxy(t *testing.T, results *results) {
 }
 
 // judge adds a scenario to the results. It fails the test if this chart lost anything, or if
-// nothing was lost where it must be.
+// nothing was lost where a loss is certain.
 func (r *results) judge(t *testing.T, row int, s bench.Scenario, d bench.Disturbance) {
 	t.Helper()
 	r.add(t, row, s)
@@ -187,7 +187,7 @@ func lost(s bench.Scenario) (runs []bench.Run) {
 }
 
 // Half an hour of disturbances at random, one after another, interrupts no run and fails
-// no request; the memory and the goroutines of an agent that answers runs all the while
+// no request; the memory and the goroutines of an agent that serves runs throughout
 // stay the same.
 func TestSoak(t *testing.T) {
 	if os.Getenv("BENCH") != "soak" {
@@ -264,7 +264,7 @@ func (r *results) row() int {
 	return len(r.rows) - 1
 }
 
-// add adds a scenario, and writes all that there are: the benchmark may be interrupted.
+// add adds a scenario, and writes all so far, because the benchmark may be interrupted.
 func (r *results) add(t *testing.T, row int, s bench.Scenario) {
 	t.Helper()
 	r.lock.Lock()

@@ -29,17 +29,17 @@ type Load struct {
 	Kind   Kind      `json:"kind"`
 	Client int       `json:"client"` // number among those of its kind, from 0; 0 for short requests
 	Number int       `json:"number"` // of the client's run, from 0
-	At     time.Time `json:"at"`     // the end of the run or of the second; of Started, when the client asked
+	At     time.Time `json:"at"`     // the end of the run or of the second; for Started, when the client asked
 	Pod    string    `json:"pod,omitempty"`
 	*End             // of the event ended
 	*Sent            // of the event requested
 }
 
-// Sent is how many short requests a second had.
+// Sent counts the short requests of one second.
 type Sent struct {
 	Sent   int    `json:"sent"`
 	Failed int    `json:"failed"`        // no answer, or one with another status than 200
-	Why    string `json:"why,omitempty"` // the first one failed
+	Why    string `json:"why,omitempty"` // error of the first one that failed
 }
 
 // IsRun reports whether clients of this kind ask for runs.

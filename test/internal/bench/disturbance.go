@@ -63,10 +63,10 @@ func (s *site) scale(t *testing.T, replicas int) {
 	}
 	bounds := fmt.Sprintf(`{"spec": {"minReplicas": %d, "maxReplicas": %d}}`, replicas, replicas)
 	s.n.MustKubectl(t, "patch", "hpa", hpa.Name, "--patch", bounds)
-	cluster.Eventually(t, "fewer replicas", settledWithin, func(ctx context.Context) error {
+	cluster.Eventually(t, fmt.Sprintf("%d replicas", replicas), settledWithin, func(ctx context.Context) error {
 		d, err := s.current(ctx)
 		if err == nil && int(*d.Spec.Replicas) != replicas {
-			err = fmt.Errorf("the Deployment wants %d replicas, not %d", *d.Spec.Replicas, replicas)
+			err = fmt.Errorf("spec.replicas of the Deployment is %d, expected %d", *d.Spec.Replicas, replicas)
 		}
 		return err
 	})
@@ -84,7 +84,7 @@ func (s *site) calm(t *testing.T) {
 	cluster.Eventually(t, "half of the replicas", settledWithin, func(ctx context.Context) error {
 		d, err := s.current(ctx)
 		if err == nil && *d.Spec.Replicas > before/2 {
-			err = fmt.Errorf("the Deployment wants %d replicas, of %d", *d.Spec.Replicas, before)
+			err = fmt.Errorf("spec.replicas of the Deployment is %d, expected at most %d", *d.Spec.Replicas, before/2)
 		}
 		return err
 	})
@@ -97,8 +97,8 @@ func (s *site) drain(t *testing.T) {
 	}
 }
 
-// upgrade applies the manifests with a changed configuration, and restarts the pods, as
-// those of most subjects do not read it otherwise.
+// upgrade applies the manifests with a changed configuration, and restarts the pods,
+// because those of most subjects would not read it otherwise.
 func (s *site) upgrade(t *testing.T) {
 	for _, config := range chart.All[*corev1.ConfigMap](s.Objects) {
 		config.Data["LOG_LEVEL"] = "WARN"
@@ -127,7 +127,7 @@ func (s *site) uninstall(t *testing.T) {
 	s.n.Delete(t, manifest)
 }
 
-// kill ends the processes of a pod at once, as a fault of its node does.
+// kill ends the processes of a pod at once, as a node failure does.
 func (s *site) kill(t *testing.T) {
 	pods, err := s.n.Client().CoreV1().Pods(s.n.Name).List(t.Context(), metav1.ListOptions{LabelSelector: agentsIn(s.n)})
 	require.NoError(t, err)

@@ -70,7 +70,7 @@ func read(file string) (Result, error) {
 		return Result{}, err
 	}
 	if err := Validate(text); err != nil {
-		return Result{}, fmt.Errorf("%s is not a results file of this version: write it again with `make bench-runs`: %w", file, err)
+		return Result{}, fmt.Errorf("%s is not a results file of this version; record it again with `make bench-runs`: %w", file, err)
 	}
 	var result Result
 	return result, json.Unmarshal(text, &result)
@@ -81,11 +81,11 @@ func read(file string) (Result, error) {
 func merge(a, b Result) (Result, error) {
 	switch {
 	case a.Machine != b.Machine:
-		return a, fmt.Errorf("they are of different machines: %+v and %+v. Run all benchmarks on one", a.Machine, b.Machine)
+		return a, fmt.Errorf("they were recorded on different machines, %+v and %+v: run all benchmarks on one machine", a.Machine, b.Machine)
 	case a.Kubernetes != b.Kubernetes:
-		return a, fmt.Errorf("they are of Kubernetes %s and %s. Run all benchmarks with one version", a.Kubernetes, b.Kubernetes)
+		return a, fmt.Errorf("they were recorded with Kubernetes %s and %s: run all benchmarks with one version", a.Kubernetes, b.Kubernetes)
 	case a.Seed != 0 && b.Seed != 0 && a.Seed != b.Seed:
-		return a, fmt.Errorf("they have the seeds %d and %d. Merge one of them at a time", a.Seed, b.Seed)
+		return a, fmt.Errorf("they are soaks with different seeds, %d and %d: report each one separately", a.Seed, b.Seed)
 	}
 	if b.Started.Before(a.Started) {
 		a.Started = b.Started

@@ -65,13 +65,13 @@ func record(t *testing.T, n *cluster.Namespace) *recorder {
 // agentsIn selects the pods of the subject in a namespace.
 func agentsIn(n *cluster.Namespace) string { return cluster.NamespaceLabel + "=" + n.Name }
 
-// on handles each state of an object, and its end.
+// on calls changed for each state of an object, and gone when it is deleted.
 func on[T any](changed, gone func(T)) cache.ResourceEventHandlerFuncs {
 	return cache.ResourceEventHandlerFuncs{
 		AddFunc:    func(object any) { changed(object.(T)) },
 		UpdateFunc: func(_, object any) { changed(object.(T)) },
 		DeleteFunc: func(object any) {
-			if typed, ok := object.(T); ok && gone != nil { // else the watch missed the end
+			if typed, ok := object.(T); ok && gone != nil { // otherwise the watch missed the deletion
 				gone(typed)
 			}
 		},
@@ -146,7 +146,8 @@ func (r *recorder) count() {
 	r.scaling = append(r.scaling, now)
 }
 
-// cpuInterval is how often the kubelets are asked: a pod's last seconds may be missing.
+// cpuInterval is how often the kubelets are polled: the CPU time of a pod's last seconds may
+// be missing.
 const cpuInterval = 5 * time.Second
 
 func (r *recorder) readCPU(ctx context.Context) {
@@ -207,7 +208,7 @@ func (r *recorder) fill(s *Scenario) {
 		pod := *r.pods[uid]
 		s.Pods = append(s.Pods, pod)
 		if pod.Restarts > 0 {
-			s.Invalid = fmt.Sprintf("a container of pod %s was restarted, which is no part of the disturbance", pod.Name)
+			s.Invalid = fmt.Sprintf("a container of pod %s restarted, which is not part of the disturbance", pod.Name)
 		}
 		end := pod.Gone
 		if end == 0 {

@@ -14,8 +14,8 @@ import (
 )
 
 // A pod that was Ready before the recorder started counts as Ready, and only the CPU that
-// it used since is part of the cost.
-func TestRecorderFollowsPodsThatWereThereBefore(t *testing.T) {
+// it used since then is part of the cost.
+func TestRecorderFollowsEarlierPods(t *testing.T) {
 	t.Parallel()
 	start := time.Now()
 	r := &recorder{namespace: new(cluster.Cluster).Existing("live"), start: start, pods: map[types.UID]*Pod{}, cpu: map[types.UID]float64{}, before: map[types.UID]float64{}}

@@ -71,7 +71,7 @@ type Requests struct {
 	Error  string      `json:"error,omitempty"` // of one that failed
 }
 
-// Pod is the life of a pod of the subject. A time is 0 if it did not come.
+// Pod is the life of a pod of the subject. A time is 0 if that did not happen.
 type Pod struct {
 	Name     string  `json:"name"`
 	Node     string  `json:"node"`
@@ -83,7 +83,7 @@ type Pod struct {
 	Restarts int     `json:"restarts"`
 }
 
-// Scaling is a change of what a subject runs.
+// Scaling is what a subject runs from At until the next entry.
 type Scaling struct {
 	At      float64 `json:"at"`
 	Wanted  int     `json:"wanted"` // replicas of the workload
@@ -99,11 +99,11 @@ type Cost struct {
 	CPUSeconds float64 `json:"cpuSeconds"`
 }
 
-// Growth is what one more of something costs at a size.
+// Growth is the cost per item at a given number of items.
 type Growth struct {
 	Of    string             `json:"of"` // releases, schedules or config keys
 	Size  int                `json:"size"`
-	Costs map[string]float64 `json:"costs"` // by name with the unit, such as "install (s)", of each one
+	Costs map[string]float64 `json:"costs"` // per item, by name and unit, such as "install (s)"
 }
 
 // Reach is a row of the reachability truth table.

@@ -49,7 +49,7 @@ func (r Route) to(s *site, load prober.Load) prober.Load {
 
 func (s *site) host() string { return s.n.Name + ".example.com" }
 
-// through makes the subject's objects answer at a host on this route only.
+// through exposes the subject at a host by this route only.
 func (s *site) through(r Route) {
 	ingresses, routes := chart.All[*networkingv1.Ingress](s.Objects), chart.All[*unstructured.Unstructured](s.Objects)
 	s.Objects = without[*unstructured.Unstructured](without[*networkingv1.Ingress](s.Objects))
@@ -101,8 +101,8 @@ func plainRoute(service string, port int32) *unstructured.Unstructured {
 	}}
 }
 
-// editUnrelated adds an Ingress of somebody else and changes it: the proxy reads its
-// configuration again.
+// editUnrelated adds and changes an unrelated Ingress, which makes the proxy reload its
+// configuration.
 func (s *site) editUnrelated(t *testing.T) {
 	other := plainIngress("unrelated", 80)
 	class := "traefik"
@@ -113,7 +113,7 @@ func (s *site) editUnrelated(t *testing.T) {
 	}
 }
 
-// restartProxy rolls the proxy out, and waits until it is.
+// restartProxy restarts the proxy, and waits until the rollout is complete.
 func (s *site) restartProxy(t *testing.T) {
 	s.n.MustKubectl(t, "--namespace=traefik", "rollout", "restart", "deployment/traefik")
 	s.n.MustKubectl(t, "--namespace=traefik", "rollout", "status", "deployment/traefik", "--timeout=10m")

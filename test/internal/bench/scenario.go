@@ -23,7 +23,7 @@ import (
 type Plan struct {
 	Subject      Subject
 	Route        Route
-	Name         string                // of what disturbs
+	Name         string                // of the disturbance
 	Disturbances iter.Seq[Disturbance] // one after another, under the same load
 	Replicas     int32
 	Load         prober.Load // its URL is set for the Service
@@ -39,7 +39,7 @@ func Once(s Subject, r Route, d Disturbance, load prober.Load) Plan {
 const settledWithin = 20 * time.Minute
 
 // Run installs a subject, disturbs it under load, and returns what was seen. It fails the
-// test if the scenario could not be run, not if it went badly for the subject.
+// test if the scenario could not be run, not if the subject lost runs.
 func (p Plan) Run(t *testing.T, n *cluster.Namespace) Scenario {
 	t.Helper()
 	image, err := repo.AgentImage()
@@ -101,7 +101,7 @@ type site struct {
 // install installs the subject and waits until its pods are Ready.
 func (s *site) install(t *testing.T) {
 	t.Helper()
-	// The pods of most subjects are not restricted.
+	// The pods of most subjects violate Pod Security "restricted".
 	s.n.MustKubectl(t, "label", "namespace", s.n.Name, "--overwrite", "pod-security.kubernetes.io/enforce=privileged")
 	s.apply(t)
 	cluster.Eventually(t, "the pods of "+s.Name, 5*time.Minute, s.settled)
@@ -124,7 +124,7 @@ func (s *site) url() string {
 	return fmt.Sprintf("http://%s:%d", service.Name, service.Spec.Ports[0].Port)
 }
 
-// settled holds if the Deployment has all of its pods, and no pod is on its way out.
+// settled holds if the Deployment has all of its pods, and no pod is terminating.
 // Without a Deployment, it holds if there is no pod.
 func (s *site) settled(ctx context.Context) error {
 	pods, err := s.n.Client().CoreV1().Pods(s.n.Name).List(ctx, metav1.ListOptions{LabelSelector: agentsIn(s.n)})

@@ -10,8 +10,8 @@ import (
 	"example.com/ai-agent/test/internal/prober"
 )
 
-// Soak returns the plan of disturbances at random until a time. They are those that a
-// chart can survive, and repeat with the same seed.
+// Soak returns a plan of random disturbances until a time. It uses only those that a chart
+// can survive. The same seed gives the same order.
 func Soak(s Subject, until time.Time, seed uint64, load prober.Load) Plan {
 	return Plan{s, Service, "soak", atRandom(until, seed), 4, load}
 }

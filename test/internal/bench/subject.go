@@ -63,8 +63,8 @@ func Render(name string, c *chart.Chart, values chart.Values) (Subject, error) {
 	return newSubject(name, manifest)
 }
 
-// Peers returns the manifests in a folder: of each subfolder the files in it, and of each
-// file alone. A manifest must have one Deployment, which runs the agent, and a Service.
+// Peers returns the manifests in a folder: each subfolder is one subject, made
+// of its .yaml files; each other file is one, too. A manifest must have one Deployment, which runs the agent, and a Service.
 func Peers(dir string) ([]Subject, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -106,7 +106,7 @@ func newSubject(name, manifest string) (Subject, error) {
 	}
 	s := Subject{name, slices.DeleteFunc(objects, isHook)}
 	if deployments := chart.All[*appsv1.Deployment](s.Objects); len(deployments) != 1 {
-		return Subject{}, fmt.Errorf("%d Deployments: keep the one that runs the agent", len(deployments))
+		return Subject{}, fmt.Errorf("%d Deployments, expected 1: the one that runs the agent", len(deployments))
 	}
 	if s.service() == nil {
 		return Subject{}, fmt.Errorf("no Service selects the pods of Deployment %s", s.deployment().Name)
@@ -116,7 +116,7 @@ func newSubject(name, manifest string) (Subject, error) {
 
 func (s Subject) deployment() *appsv1.Deployment { return chart.All[*appsv1.Deployment](s.Objects)[0] }
 
-// pod returns what the Deployment's pods are made of.
+// pod returns the Deployment's pod spec.
 func (s Subject) pod() *corev1.PodSpec { return &s.deployment().Spec.Template.Spec }
 
 // agent returns the first container, which is the agent's.
@@ -148,8 +148,8 @@ func (s Subject) Without(protection string) Subject {
 	return without
 }
 
-// Protections are what keeps the runs of this chart's agents, by name, with what takes it
-// away.
+// Protections maps the name of each feature that protects runs to the function that
+// removes it.
 var Protections = map[string]func(*Subject){
 	"preStop":           func(s *Subject) { s.agent().Lifecycle = nil },
 	"grace period":      func(s *Subject) { s.pod().TerminationGracePeriodSeconds = nil }, // Kubernetes' default: 30 s
@@ -182,7 +182,8 @@ func without[T runtime.Object](objects chart.Objects) chart.Objects {
 }
 
 // prepared returns a copy of the subject for a benchmark in a namespace. All subjects get
-// the same agent, its addresses, a modest request, and a fixed number of replicas.
+// the same agent image and addresses, small resource requests, and a fixed number of
+// replicas.
 func (s Subject) prepared(n *cluster.Namespace, image string, replicas int32) Subject {
 	s = s.copy()
 	for _, object := range s.Objects {

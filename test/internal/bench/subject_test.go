@@ -12,7 +12,7 @@ import (
 	"example.com/ai-agent/test/internal/charttest"
 )
 
-func TestWithoutTakesAwayEachProtection(t *testing.T) {
+func TestWithoutRemovesEachProtection(t *testing.T) {
 	t.Parallel()
 	own, err := bench.Render(bench.Own, charttest.Own(t), nil)
 	require.NoError(t, err)
@@ -22,7 +22,7 @@ func TestWithoutTakesAwayEachProtection(t *testing.T) {
 		assert.Equal(t, "ai-agent without "+protection, without.Name)
 		assert.NotEqual(t, before, text(t, without), protection)
 	}
-	assert.Equal(t, before, text(t, own), "a copy is changed")
+	assert.Equal(t, before, text(t, own), "Without changed the original")
 }
 
 func TestHelmCreateServesTheAgent(t *testing.T) {
@@ -61,7 +61,7 @@ spec: {selector: {app: agent}, ports: [{port: 80}]}
 			names: []string{"one", "two"},
 		},
 		"no Service":      {files: map[string]string{"one.yaml": deployment}, err: "no Service selects the pods of Deployment agent"},
-		"two Deployments": {files: map[string]string{"one.yaml": deployment + "---" + deployment}, err: "2 Deployments: keep the one that runs the agent"},
+		"two Deployments": {files: map[string]string{"one.yaml": deployment + "---" + deployment}, err: "2 Deployments, expected 1: the one that runs the agent"},
 		"no manifest":     {files: map[string]string{"one/README.md": "see below"}, err: "0 Deployments"},
 		"a typo":          {files: map[string]string{"one.yaml": deployment + "  replica: 3\n"}, err: `unknown field "spec.replica"`},
 	} {

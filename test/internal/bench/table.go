@@ -10,8 +10,8 @@ import (
 )
 
 // Legend explains the cells of the table.
-const Legend = "runs: interrupted, of those in flight when the disturbance began; requests: short requests that failed, of those sent during and after it; " +
-	"later runs: lost, of those that began during or after it"
+const Legend = "runs: how many were interrupted, of those in flight when the disturbance began; requests: how many short requests failed, of those sent during and after it; " +
+	"later runs: how many were lost, of those that began during or after it"
 
 // Write writes the table for a terminal, or as Markdown.
 func (t Table) Write(to io.Writer, markdown bool) error {

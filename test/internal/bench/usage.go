@@ -10,7 +10,7 @@ type Usage struct {
 	Subject      string
 	Starts       []float64 // seconds from the start of a container until its pod was Ready; sorted
 	Replacements []float64 // seconds that a removed pod was missing until another was Ready, 0 if it was earlier; sorted
-	Unreplaced   int       // removed pods for which no other came, as after a scale-down
+	Unreplaced   int       // removed pods that were not replaced, as after a scale-down
 	Seconds      float64   // that the scenarios lasted
 	Cost
 }
@@ -53,7 +53,7 @@ func (u *Usage) add(s Scenario) {
 	}
 	slices.Sort(removed)
 	slices.Sort(added)
-	// Each pod is replaced by one: the first that is removed by the first that is Ready.
+	// Pairs pods in order: the first one removed with the first one Ready.
 	for i, at := range removed {
 		if i >= len(added) {
 			u.Unreplaced += len(removed) - i

@@ -32,12 +32,12 @@ type Verdict struct {
 	Invalid        []string // why scenarios prove nothing: one reason each
 }
 
-// Before is what clients saw before the disturbance, which cannot be its cause.
+// Before is what clients saw before the disturbance, which therefore cannot have caused it.
 type Before struct {
 	Runs, RunsLost, Requests, RequestsFailed int
 }
 
-// Lost reports whether the run ended in another way than its client asked for.
+// Lost reports whether the run ended with another outcome than output.Done.
 func (r Run) Lost() bool { return r.Outcome != output.Done }
 
 // Verdict counts what the disturbance cost.
@@ -54,7 +54,7 @@ func (s Scenario) Verdict() Verdict {
 		}
 	}
 	for _, second := range s.Requests {
-		// At is the end of the second, so one that the disturbance began in is after it.
+		// At is the end of the second, so the second in which the disturbance began counts as after it.
 		if second.At <= s.Disturbed {
 			v.Before.Requests += second.Sent
 			v.Before.RequestsFailed += second.Failed
@@ -69,8 +69,8 @@ func (s Scenario) Verdict() Verdict {
 	return v
 }
 
-// invalid says why the scenario proves nothing. A run of which no end was recorded must not
-// count as one that was not interrupted.
+// invalid says why the scenario proves nothing. A run whose end was not recorded must not
+// count as uninterrupted.
 func (s Scenario) invalid(v Verdict) string {
 	switch {
 	case s.Invalid != "":
@@ -224,7 +224,7 @@ func (t Table) Headline() string {
 	return strings.Join(parts, ", ")
 }
 
-// unique returns what occurs, once each, in order.
+// unique removes duplicates and keeps the order.
 func unique(all []string) (once []string) {
 	for _, s := range all {
 		if !slices.Contains(once, s) {

@@ -23,7 +23,7 @@ import (
 	"example.com/ai-agent/test/internal/bench/benchtest"
 )
 
-// browser starts Chromium. With SCREENSHOTS=folder, tests leave pictures there.
+// browser starts Chromium. With SCREENSHOTS=folder, tests save screenshots there.
 func browser(t *testing.T) context.Context {
 	t.Helper()
 	program := ""
@@ -195,7 +195,7 @@ func TestPageInBrowser(t *testing.T) {
 			})
 		}
 	}
-	assert.Len(t, backgrounds, 2, "the dark page looks different")
+	assert.Len(t, backgrounds, 2, "light and dark pages must have different backgrounds")
 }
 
 // TestLongTextsFit has texts without spaces, and a disturbance late in its scenario.

@@ -80,7 +80,7 @@ func costOf(point bench.Growth, name string) string {
 	return fmt.Sprintf("%.4g", value)
 }
 
-// curve draws one cost. Sizes that a logarithm does not have are only in the table.
+// curve draws one cost. Size 0 has no logarithm, so it is only in the table.
 func curve(of, name string, points []bench.Growth) (template.HTML, error) {
 	var xys plotter.XYs
 	var ticks plot.ConstantTicks
@@ -90,7 +90,7 @@ func curve(of, name string, points []bench.Growth) (template.HTML, error) {
 			ticks = append(ticks, plot.Tick{Value: float64(point.Size), Label: fmt.Sprint(point.Size)})
 		}
 	}
-	title := fmt.Sprintf("%s of each one by number of %s", name, of)
+	title := fmt.Sprintf("%s per item, by number of %s", name, of)
 	if len(xys) == 0 {
 		return template.HTML(template.HTMLEscapeString(title + ": no size of at least 1 was measured")), nil
 	}

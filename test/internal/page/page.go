@@ -74,7 +74,7 @@ type view struct {
 	Routes       bool // whether there is more than one
 }
 
-// disturbance is its scenarios.
+// disturbance groups the scenarios of one disturbance.
 type disturbance struct {
 	Name      string
 	Scenarios []scenario

@@ -112,7 +112,7 @@ func line(color color.Color, width vg.Length, dashes ...vg.Length) draw.LineStyl
 	return draw.LineStyle{Color: color, Width: width, Dashes: dashes}
 }
 
-// cross marks what was lost, for those who do not see its color.
+// cross marks what was lost, for readers who cannot distinguish its color.
 func cross(c draw.Canvas, x, y, size vg.Length) {
 	style := line(lostMark, 1.6)
 	c.StrokeLine2(style, x-size, y-size, x+size, y+size)

@@ -33,7 +33,7 @@ func timeline(s bench.Scenario) template.HTML {
 	pods, load := newPods(s), newLoad(s)
 	height := vg.Length(headHeight+2*(panelHeight+laneGap)+axisHeight) + lanes.height()
 	verdict := s.Verdict()
-	description := fmt.Sprintf("%d pods; %s. Below, pods wanted and ready, and runs in flight. The tables below have the numbers.", len(s.Pods), strings.Join(verdict.Lines(), ", "))
+	description := fmt.Sprintf("%d pods; %s. Below, pods desired and ready, and runs in flight. The tables below have the numbers.", len(s.Pods), strings.Join(verdict.Lines(), ", "))
 	return picture(name(s), description, timelineWidth, height, func(c draw.Canvas) {
 		top := vg.Length(0)
 		panel := func(height vg.Length, p *plot.Plot, plotters ...plot.Plotter) {
@@ -58,7 +58,7 @@ func timeline(s bench.Scenario) template.HTML {
 	})
 }
 
-func name(s bench.Scenario) string { return s.Disturbance + " of " + s.Subject }
+func name(s bench.Scenario) string { return s.Subject + ": " + s.Disturbance }
 
 // margins reserves the same space left and right of each panel, so that their time axes
 // are aligned.
@@ -94,7 +94,7 @@ func (t secondTicks) Ticks(least, most float64) (ticks []plot.Tick) {
 	return ticks
 }
 
-// moments draws the lines of the disturbance through all panels.
+// moments draws vertical lines through all panels where the disturbance begins and where it has settled.
 type moments struct {
 	scenario bench.Scenario
 	whole    draw.Canvas
@@ -243,7 +243,7 @@ func failures(requests []bench.Requests) map[float64]int {
 	return failed
 }
 
-// phases draws what a pod did as the background of its lane.
+// phases draws the phases of a pod as the background of its lane.
 func phases(c draw.Canvas, pod bench.Pod, x func(float64) vg.Length, ended float64, bottom, top vg.Length) {
 	gone := orElse(pod.Gone, ended)
 	deleted := min(orElse(pod.Deleted, gone), gone)
@@ -267,7 +267,7 @@ func orElse(second, otherwise float64) float64 {
 	return second
 }
 
-// bar draws a run, at least as wide as can be seen.
+// bar draws a run, always wide enough to be visible.
 func bar(c draw.Canvas, run bench.Run, x func(float64) vg.Length, y, half vg.Length) {
 	color := done
 	left, right := x(run.Start), x(run.End)

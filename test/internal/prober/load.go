@@ -49,8 +49,8 @@ func (l Load) args() []string {
 // Loading is a load that StartLoad has started: the pod of a Job.
 type Loading struct{ client Client }
 
-// StartLoad starts a load, once the agent answers steadily. Behind a proxy, it starts at
-// once: the first runs may be refused.
+// StartLoad starts a load, once the agent answers steadily. Behind a proxy, it does not
+// wait, so the first runs may be refused.
 func StartLoad(t *testing.T, n *cluster.Namespace, load Load) Loading {
 	t.Helper()
 	const name = "load"
