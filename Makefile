@@ -1,7 +1,7 @@
 # `make up` and `make test` do the main work. Make passes variables on the command line
 # to the scripts as environment variables.
 .DEFAULT_GOAL := help
-.PHONY: help up down uninstall test test-quick test-offline test-live test-servers test-up fuzz mutate bench report lint validate conform package image publish notes adopt generate tools flux test-down clean
+.PHONY: help up down uninstall test test-quick test-offline test-live test-servers test-up fuzz mutate bench scale report lint validate conform package image publish notes adopt generate tools flux test-down clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -46,6 +46,9 @@ mutate: tools ## Inject defects into the chart and check that a test fails for e
 
 bench: tools ## Measure how long a render takes, with the helm command and in process
 	@bash -c 'source scripts/lib.sh && exec go test ./test/internal/chart -run XXX -bench . -benchtime 3s'
+
+scale: ## Measure what one more release costs a cluster, with fake nodes: RELEASES=1,10,100 (takes minutes; 1,10,100,1000 takes an hour)
+	@scripts/test.sh scale
 
 report: ## Write the benchmark's page: .cache/bench/report.html from .cache/bench/results.json [RESULTS="file file"] [OUTPUT=file]
 	@bash -c 'source scripts/lib.sh && exec go run ./test/bench report $(foreach file,$(RESULTS),--results "$(file)") $(if $(OUTPUT),--output "$(OUTPUT)")'

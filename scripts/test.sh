@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Runs tests and prints a summary: "all" of them, those that need no cluster ("offline"),
 # those that need one ("live"), the offline and the headline live tests ("quick"), those of
-# all third-party servers ("servers"), or those of `make up` ("up"). The live tests have
-# their own cluster and kubeconfig, so a user's cluster ai-agent stays untouched.
+# all third-party servers ("servers"), those of `make up` ("up"), or what one more release
+# costs ("scale"). The live tests have their own cluster and kubeconfig, so a user's cluster
+# ai-agent stays untouched.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -73,6 +74,17 @@ servers() {
 	live -run 'TestServers|TestConformBeforeAndAfterThePreset'
 }
 
+kwok() ( # a subshell, because step replaces the EXIT trap
+	step "kwok" "The Go modules must be reachable." "$root/scripts/kwok.sh"
+)
+
+scale() {
+	part "kwok" kwok
+	export BENCH=scale RELEASES=${RELEASES:-1,10,100}
+	KUBE_CONTEXT=kind-$CLUSTER go_tests "scale" -timeout 100m -ldflags='-s -w' -run 'TestScale$' ./test/live
+	echo "Draw the curves: make report RESULTS=.cache/bench/scale.json"
+}
+
 up() { go_tests "make up tests" -timeout 40m ./test/up; }
 
 case ${1:-all} in
@@ -105,5 +117,9 @@ up)
 	export MAKE_UP=yes
 	up
 	;;
-*) die "unknown argument '$1'" "Use all, offline, live, quick, servers or up." ;;
+scale)
+	part "environment" environment
+	scale
+	;;
+*) die "unknown argument '$1'" "Use all, offline, live, quick, servers, up or scale." ;;
 esac

@@ -1,21 +1,14 @@
 package live
 
 import (
-	"encoding/json"
 	"os"
-	"os/exec"
-	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"example.com/ai-agent/test/agent/output"
 	"example.com/ai-agent/test/internal/bench"
@@ -23,7 +16,6 @@ import (
 	"example.com/ai-agent/test/internal/cluster"
 	"example.com/ai-agent/test/internal/prober"
 	"example.com/ai-agent/test/internal/profile"
-	"example.com/ai-agent/test/internal/repo"
 )
 
 // comparison is what TestSideBySide compares: a part of it in `make test`, and what these
@@ -45,7 +37,9 @@ func comparisonFromEnv(t *testing.T) comparison {
 	if os.Getenv("BENCH") != "all" {
 		return c
 	}
-	list := func(name string) []string { return strings.FieldsFunc(os.Getenv(name), func(r rune) bool { return r == ',' }) }
+	list := func(name string) []string {
+		return strings.FieldsFunc(os.Getenv(name), func(r rune) bool { return r == ',' })
+	}
 	number := func(name string, otherwise int) int {
 		text := os.Getenv(name)
 		if text == "" {
@@ -99,11 +93,7 @@ func (c comparison) of(t *testing.T, n *cluster.Namespace) []bench.Subject {
 func TestSideBySide(t *testing.T) {
 	t.Parallel()
 	c := comparisonFromEnv(t)
-	results := results{seen: bench.Result{Started: time.Now().UTC(), Commit: commit(t), Machine: machine(t)}}
-	version, err := liveCluster().Client().Discovery().ServerVersion()
-	require.NoError(t, err)
-	results.seen.Kubernetes = version.GitVersion
-	t.Cleanup(func() { results.write(t, os.Getenv("RESULTS")) })
+	results := newResults(t, "smoke.json")
 	for i, subject := range c.of(t, liveCluster().Existing("")) {
 		for _, disturbance := range bench.Disturbances {
 			if !c.includes(subject.Name, disturbance) {
@@ -131,42 +121,4 @@ func TestSideBySide(t *testing.T) {
 
 func lost(s bench.Scenario) (runs []bench.Run) {
 	return slices.DeleteFunc(slices.Clone(s.Runs), func(r bench.Run) bool { return !r.Lost() })
-}
-
-// results are those of all scenarios.
-type results struct {
-	lock sync.Mutex
-	seen bench.Result
-}
-
-func (r *results) add(s bench.Scenario) {
-	r.lock.Lock()
-	defer r.lock.Unlock()
-	r.seen.Scenarios = append(r.seen.Scenarios, s)
-}
-
-// write writes the results to a file.
-func (r *results) write(t *testing.T, file string) {
-	if file == "" {
-		file = repo.Path(".cache", "bench", "smoke.json")
-	}
-	text, err := json.Marshal(r.seen)
-	require.NoError(t, err)
-	require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o755))
-	require.NoError(t, os.WriteFile(file, text, 0o644))
-}
-
-// commit returns what git has checked out.
-func commit(t *testing.T) string {
-	t.Helper()
-	out, err := exec.CommandContext(t.Context(), "git", "-C", repo.Path(), "describe", "--always", "--dirty", "--exclude=*").Output()
-	require.NoError(t, err)
-	return strings.TrimSpace(string(out))
-}
-
-func machine(t *testing.T) bench.Machine {
-	t.Helper()
-	nodes, err := liveCluster().Client().CoreV1().Nodes().List(t.Context(), metav1.ListOptions{})
-	require.NoError(t, err)
-	return bench.Machine{CPUs: runtime.NumCPU(), Memory: nodes.Items[0].Status.Capacity.Memory().Value(), OS: nodes.Items[0].Status.NodeInfo.OSImage}
 }
