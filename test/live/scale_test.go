@@ -59,12 +59,12 @@ func TestScale(t *testing.T) {
 	}
 	t.Parallel()
 	sizes := sizesFromEnv(t)
-	liveCluster().Exclusive(t)
 	results := newResults(t, "scale.json")
 	items, err := scale.Items(charttest.Own(t), []int{10, 100, 1000})
 	require.NoError(t, err)
 	results.grow(items...)
 
+	liveCluster().Exclusive(t)
 	f := newFleet(t, slices.Max(sizes))
 	listing := broken(t, "deployment.yaml", "{{-", `{{- $_ := lookup "v1" "Secret" .Release.Namespace "" }}{{-`)
 	var own, control []bench.Growth

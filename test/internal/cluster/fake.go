@@ -77,6 +77,8 @@ func (r *run) fakeNode(name, address string) *corev1.Node {
 		corev1.ResourceCPU: resource.MustParse("1k"), corev1.ResourceMemory: resource.MustParse("1Ti"),
 		corev1.ResourceEphemeralStorage: resource.MustParse("10Ti"), corev1.ResourcePods: *resource.NewQuantity(FakePods, resource.DecimalSI),
 	}
+	// kwok removes all addresses if one of these is missing.
+	addresses := []corev1.NodeAddress{{Type: corev1.NodeInternalIP, Address: address}, {Type: corev1.NodeHostName, Address: name}}
 	return &corev1.Node{
 		ObjectMeta: metav1.ObjectMeta{
 			Name: name,
@@ -85,10 +87,8 @@ func (r *run) fakeNode(name, address string) *corev1.Node {
 			},
 			Annotations: map[string]string{"metrics.k8s.io/resource-metrics-path": "/metrics/nodes/" + name + "/metrics/resource"},
 		},
-		Spec: corev1.NodeSpec{Taints: []corev1.Taint{{Key: fakeLabel, Value: r.id, Effect: corev1.TaintEffectNoSchedule}}},
-		Status: corev1.NodeStatus{
-			Allocatable: room, Capacity: room, Addresses: []corev1.NodeAddress{{Type: corev1.NodeInternalIP, Address: address}},
-		},
+		Spec:   corev1.NodeSpec{Taints: []corev1.Taint{{Key: fakeLabel, Value: r.id, Effect: corev1.TaintEffectNoSchedule}}},
+		Status: corev1.NodeStatus{Allocatable: room, Capacity: room, Addresses: addresses},
 	}
 }
 

@@ -24,14 +24,13 @@ type item struct {
 	values func(count int) chart.Values
 }
 
-var items = []item{
-	{"schedules", func(count int) chart.Values {
-		return chart.Values{"schedules": numbered("item-%04d", count, chart.Map{"schedule": "17 3 * * *", "task": "say hello"})}
-	}},
-	{"config keys", func(count int) chart.Values {
-		return chart.Values{"config": numbered("ITEM_%04d", count, "a value of the usual length")}
-	}},
-}
+var schedules = item{"schedules", func(count int) chart.Values {
+	return chart.Values{"schedules": numbered("item-%04d", count, chart.Map{"schedule": "17 3 * * *", "task": "say hello"})}
+}}
+
+var configKeys = item{"config keys", func(count int) chart.Values {
+	return chart.Values{"config": numbered("ITEM_%04d", count, "a value of the usual length")}
+}}
 
 // numbered maps a number of names to the same value.
 func numbered(name string, count int, value any) chart.Map {
@@ -46,22 +45,32 @@ func numbered(name string, count int, value any) chart.Map {
 // release that has a number of them, on average: CPU time of a render, and bytes of the
 // manifest.
 func Items(c *chart.Chart, sizes []int) ([]bench.Growth, error) {
-	var grown []bench.Growth
-	for _, item := range items {
-		without, err := render(c, item.values(0), repeats)
+	var all []bench.Growth
+	for _, item := range []item{schedules, configKeys} {
+		grown, err := item.grow(c, sizes)
 		if err != nil {
 			return nil, err
 		}
-		for _, size := range sizes {
-			with, err := render(c, item.values(size), max(1, repeats/size))
-			if err != nil {
-				return nil, fmt.Errorf("%d %s: %w", size, item.of, err)
-			}
-			grown = append(grown, bench.Growth{Of: item.of, Size: size, Costs: map[string]float64{
-				RenderTime:   milliseconds(with.took-without.took) / float64(size),
-				ManifestSize: float64(with.bytes-without.bytes) / float64(size),
-			}})
+		all = append(all, grown...)
+	}
+	return all, nil
+}
+
+func (i item) grow(c *chart.Chart, sizes []int) ([]bench.Growth, error) {
+	without, err := render(c, i.values(0), repeats)
+	if err != nil {
+		return nil, err
+	}
+	var grown []bench.Growth
+	for _, size := range sizes {
+		with, err := render(c, i.values(size), max(1, repeats/size))
+		if err != nil {
+			return nil, fmt.Errorf("%d %s: %w", size, i.of, err)
 		}
+		grown = append(grown, bench.Growth{Of: i.of, Size: size, Costs: map[string]float64{
+			RenderTime:   milliseconds(with.took-without.took) / float64(size),
+			ManifestSize: float64(with.bytes-without.bytes) / float64(size),
+		}})
 	}
 	return grown, nil
 }
