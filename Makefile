@@ -1,7 +1,7 @@
 # `make up` and `make test` do the main work. Make passes variables on the command line
 # to the scripts as environment variables.
 .DEFAULT_GOAL := help
-.PHONY: help up down uninstall test test-quick test-offline test-live test-servers test-up fuzz mutate bench bench-runs soak report lint validate conform package image publish notes adopt generate tools flux test-down clean
+.PHONY: help up down uninstall test test-quick test-offline test-live test-servers test-up fuzz mutate bench bench-runs soak scale report lint validate conform package image publish notes adopt generate tools flux test-down clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -53,8 +53,11 @@ bench-runs: ## Compare what disturbances cost clients: with this chart, with it 
 soak: ## Disturb the agent at random, and fail if a run or a request is lost [MINUTES=30] [SEED=seed that an earlier soak printed]
 	@scripts/test.sh soak
 
-report: ## Write an HTML report of bench-runs and soak to .cache/bench/report.html [RESULTS="file file"] [OUTPUT=file]
-	@bash -c 'source scripts/lib.sh && exec go run ./test/bench report $(foreach file,$(or $(RESULTS),$(wildcard .cache/bench/results.json .cache/bench/soak.json)),--results "$(file)") $(if $(OUTPUT),--output "$(OUTPUT)")'
+scale: ## Measure what one more release costs a cluster, with fake nodes: RELEASES=1,10,100 (takes minutes; 1,10,100,1000 takes an hour)
+	@scripts/test.sh scale
+
+report: ## Write an HTML report of bench-runs, soak and scale to .cache/bench/report.html [RESULTS="file file"] [OUTPUT=file]
+	@bash -c 'source scripts/lib.sh && exec go run ./test/bench report $(foreach file,$(or $(RESULTS),$(wildcard .cache/bench/*.json)),--results "$(file)") $(if $(OUTPUT),--output "$(OUTPUT)")'
 
 lint: tools ## Check formatting, Go, shell scripts and charts
 	@scripts/lint.sh

@@ -2,8 +2,8 @@
 # Runs tests and prints a summary: "all" of them, those that need no cluster ("offline"),
 # those that need one ("live"), the offline and the headline live tests ("quick"), those of
 # all third-party servers ("servers"), the comparison of charts ("bench-runs"), the soak
-# ("soak"), or those of `make up` ("up"). The live tests have their own cluster and
-# kubeconfig, so a user's cluster ai-agent stays untouched.
+# ("soak"), what one more release costs ("scale"), or those of `make up` ("up"). The live
+# tests have their own cluster and kubeconfig, so a user's cluster ai-agent stays untouched.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -74,14 +74,25 @@ servers() {
 	live -run 'TestServers|TestConformBeforeAndAfterThePreset'
 }
 
-# bench NAME TEST runs a benchmark, writes what it has recorded to NAME.json, and prints it.
+# bench NAME TESTS runs a benchmark, which writes what it has recorded to .cache/bench, and
+# prints it.
 bench() {
-	export BENCH=$1 RESULTS=$cache/bench/$1.json
+	export BENCH=$1 RESULTS=$cache/bench
 	[ -z "${PEERS:-}" ] || PEERS=$(cd "$PEERS" && pwd)
 	export PEERS
 	part "environment" environment
-	live -timeout 110m -run "^$2\$"
-	part "report" go run ./test/bench report --results "$RESULTS" --output "$cache/bench/$1.html"
+	live -timeout 110m -run "^($2)\$"
+	part "report" go run ./test/bench report --results "$RESULTS/$1.json" --output "$RESULTS/$1.html"
+}
+
+kwok() ( # a subshell, because step replaces the EXIT trap
+	step "kwok" "The Go modules must be reachable." "$root/scripts/kwok.sh"
+)
+
+scale() {
+	part "kwok" kwok
+	export RELEASES=${RELEASES:-1,10,100}
+	bench scale TestScale
 }
 
 up() { go_tests "make up tests" -timeout 40m ./test/up; }
@@ -109,6 +120,7 @@ quick)
 	;;
 bench-runs) bench results TestSideBySide ;;
 soak) bench soak TestSoak ;;
+scale) scale ;;
 servers)
 	part "environment" environment
 	servers
@@ -118,5 +130,5 @@ up)
 	export MAKE_UP=yes
 	up
 	;;
-*) die "unknown argument '$1'" "Use all, offline, live, quick, servers, bench-runs, soak or up." ;;
+*) die "unknown argument '$1'" "Use all, offline, live, quick, servers, bench-runs, soak, scale or up." ;;
 esac

@@ -1,22 +1,15 @@
 package live
 
 import (
-	"cmp"
-	"encoding/json"
 	"os"
-	"os/exec"
-	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"example.com/ai-agent/test/agent/output"
 	"example.com/ai-agent/test/internal/bench"
@@ -26,7 +19,6 @@ import (
 	"example.com/ai-agent/test/internal/observe"
 	"example.com/ai-agent/test/internal/prober"
 	"example.com/ai-agent/test/internal/profile"
-	"example.com/ai-agent/test/internal/repo"
 )
 
 // comparison is what TestSideBySide compares: a fixed selection in `make test`; in `make
@@ -119,7 +111,7 @@ func (c comparison) of(t *testing.T, n *cluster.Namespace) []bench.Subject {
 func TestSideBySide(t *testing.T) {
 	t.Parallel()
 	c := comparisonFromEnv(t)
-	results := newResults(t)
+	results := newResults(t, "results")
 	for i, subject := range c.of(t, liveCluster().Existing("")) {
 		for _, disturbance := range bench.Disturbances {
 			if disturbance.Proxy || !c.includes(subject.Name, disturbance) {
@@ -196,7 +188,7 @@ func TestSoak(t *testing.T) {
 	c := comparisonFromEnv(t)
 	minutes, seed := number(t, "MINUTES", 30), uint64(number(t, "SEED", int(time.Now().Unix())))
 	t.Logf("SEED=%d repeats this order", seed)
-	results := newResults(t)
+	results := newResults(t, "soak")
 	results.seen.Seed = seed
 	n, steady := newNamespace(t), newNamespace(t)
 	requireFlat := flat(t, steady, c)
@@ -237,69 +229,4 @@ func flat(t *testing.T, n *cluster.Namespace, c comparison) func() {
 		assert.LessOrEqual(t, after.Goroutines(), before.Goroutines()+5, "connections may still be closing")
 		assert.Less(t, after.Memory(), before.Memory()*5/4+8<<20)
 	}
-}
-
-// results are those of all scenarios, for the file RESULTS.
-type results struct {
-	seen bench.Result
-	lock sync.Mutex
-	rows []*bench.Scenario // nil where a scenario could not be run
-}
-
-// newResults returns results without a scenario.
-func newResults(t *testing.T) *results {
-	t.Helper()
-	version, err := liveCluster().Client().Discovery().ServerVersion()
-	require.NoError(t, err)
-	return &results{seen: bench.Result{
-		Started: time.Now().UTC(), Commit: commit(t), Machine: machine(t), Kubernetes: version.GitVersion, Scenarios: []bench.Scenario{},
-	}}
-}
-
-// row returns where the next scenario belongs: scenarios end in any order.
-func (r *results) row() int {
-	r.lock.Lock()
-	defer r.lock.Unlock()
-	r.rows = append(r.rows, nil)
-	return len(r.rows) - 1
-}
-
-// add adds a scenario, and writes all so far, because the benchmark may be interrupted.
-func (r *results) add(t *testing.T, row int, s bench.Scenario) {
-	t.Helper()
-	r.lock.Lock()
-	defer r.lock.Unlock()
-	r.rows[row] = &s
-	r.write(t)
-}
-
-// write writes the results to the file. The lock is held.
-func (r *results) write(t *testing.T) {
-	t.Helper()
-	file := cmp.Or(os.Getenv("RESULTS"), repo.Path(".cache", "bench", "smoke.json"))
-	r.seen.Scenarios = r.seen.Scenarios[:0]
-	for _, row := range r.rows {
-		if row != nil {
-			r.seen.Scenarios = append(r.seen.Scenarios, *row)
-		}
-	}
-	text, err := json.Marshal(r.seen)
-	require.NoError(t, err)
-	require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o755))
-	require.NoError(t, os.WriteFile(file, text, 0o644))
-}
-
-// commit returns what git has checked out.
-func commit(t *testing.T) string {
-	t.Helper()
-	out, err := exec.CommandContext(t.Context(), "git", "-C", repo.Path(), "describe", "--always", "--dirty", "--exclude=*").Output()
-	require.NoError(t, err)
-	return strings.TrimSpace(string(out))
-}
-
-func machine(t *testing.T) bench.Machine {
-	t.Helper()
-	nodes, err := liveCluster().Client().CoreV1().Nodes().List(t.Context(), metav1.ListOptions{})
-	require.NoError(t, err)
-	return bench.Machine{CPUs: runtime.NumCPU(), Memory: nodes.Items[0].Status.Capacity.Memory().Value(), OS: nodes.Items[0].Status.NodeInfo.OSImage}
 }

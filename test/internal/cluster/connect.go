@@ -15,6 +15,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	metrics "k8s.io/metrics/pkg/client/clientset/versioned"
 )
@@ -23,6 +24,7 @@ import (
 type Cluster struct {
 	client  kubernetes.Interface
 	metrics metrics.Interface
+	config  *rest.Config
 	context string // of kubectl
 	run     *run
 	servers string // namespace of the servers that all tests share
@@ -48,7 +50,7 @@ func Connect(ctx context.Context) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Cluster{client: client, metrics: readings, context: name}
+	c := &Cluster{client: client, metrics: readings, config: config, context: name}
 	if c.run, err = joinRuns(ctx, client); err != nil {
 		return nil, fmt.Errorf("cluster %s: %w", name, err)
 	}
@@ -58,14 +60,14 @@ func Connect(ctx context.Context) (*Cluster, error) {
 	return c, nil
 }
 
-// Close removes the shared servers and ends the run: what it has left behind may
-// now be removed by others.
+// Close removes the shared servers and fake nodes, and ends the run: what it has left
+// behind may now be removed by others.
 func (c *Cluster) Close(ctx context.Context) error {
 	var err error
 	if c.servers != "" {
 		err = c.client.CoreV1().Namespaces().Delete(ctx, c.servers, metav1.DeleteOptions{})
 	}
-	return errors.Join(err, c.run.leave(ctx))
+	return errors.Join(err, c.run.removeFakeNodes(ctx), c.run.leave(ctx))
 }
 
 // Name returns the cluster's name in kind.
@@ -73,3 +75,9 @@ func (c *Cluster) Name() string { return strings.TrimPrefix(c.context, "kind-") 
 
 // Client returns a client of the cluster's API.
 func (c *Cluster) Client() kubernetes.Interface { return c.client }
+
+// Config returns how clients reach the cluster's API. It is a copy.
+func (c *Cluster) Config() *rest.Config { return rest.CopyConfig(c.config) }
+
+// Context returns the cluster's kubectl context.
+func (c *Cluster) Context() string { return c.context }

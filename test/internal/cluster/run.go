@@ -139,7 +139,7 @@ func (r *run) removeLeftovers(ctx context.Context) error {
 	}
 	for _, node := range nodes.Items {
 		if !live[node.Labels[runLabel]] {
-			failed = append(failed, r.uncordon(ctx, node.Name))
+			failed = append(failed, r.restore(ctx, node))
 		}
 	}
 	for _, volume := range volumes.Items {

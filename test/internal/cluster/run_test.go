@@ -37,6 +37,8 @@ func TestLeftoversAreThoseOfRunsThatHaveEnded(t *testing.T) {
 				node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "worker", Labels: map[string]string{runLabel: other.id}}, Spec: corev1.NodeSpec{Unschedulable: true}}
 				_, err = client.CoreV1().Nodes().Create(t.Context(), node, metav1.CreateOptions{})
 				require.NoError(t, err)
+				_, err = client.CoreV1().Nodes().Create(t.Context(), other.fakeNode("fake", "192.0.2.1"), metav1.CreateOptions{})
+				require.NoError(t, err)
 				_, err = client.CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "users"}}, metav1.CreateOptions{})
 				require.NoError(t, err)
 
@@ -50,6 +52,8 @@ func TestLeftoversAreThoseOfRunsThatHaveEnded(t *testing.T) {
 				require.NoError(t, err)
 				assert.Equal(t, tc.removed, !node.Spec.Unschedulable)
 				assert.Equal(t, tc.removed, node.Labels[runLabel] == "")
+				_, err = client.CoreV1().Nodes().Get(t.Context(), "fake", metav1.GetOptions{})
+				assert.Equal(t, tc.removed, err != nil, "%v", err)
 				_, err = client.CoreV1().Namespaces().Get(t.Context(), "users", metav1.GetOptions{})
 				require.NoError(t, err)
 			})
