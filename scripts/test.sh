@@ -81,8 +81,11 @@ bench() {
 	[ -z "${PEERS:-}" ] || PEERS=$(cd "$PEERS" && pwd)
 	export PEERS
 	part "environment" environment
-	live -timeout 110m -run "^($2)\$"
+	rm -f "$RESULTS/$1.json"
+	local status=0
+	(live -timeout "$((${MINUTES:-30} + 120))m" -run "^($2)\$") || status=$? # a subshell, because part exits
 	part "report" go run ./test/bench report --results "$RESULTS/$1.json" --output "$RESULTS/$1.html"
+	[ "$status" -eq 0 ] || exit "$status"
 }
 
 kwok() ( # a subshell, because step replaces the EXIT trap

@@ -58,9 +58,24 @@ func number(t *testing.T, name string, otherwise int) int {
 	return number
 }
 
-func (c comparison) includes(subject string, d bench.Disturbance) bool {
+func (c comparison) includes(s bench.Subject, d bench.Disturbance) bool {
 	chosen := func(names []string, name string) bool { return len(names) == 0 || slices.Contains(names, name) }
-	return chosen(c.subjects, subject) && chosen(c.disturbances, d.Name)
+	return chosen(c.subjects, s.Name) && chosen(c.disturbances, d.Name) && (!d.Slow || s.Scales())
+}
+
+// requireKnown fails the test if a name of the comparison is none of a subject or disturbance.
+func (c comparison) requireKnown(t *testing.T, subjects []bench.Subject) {
+	t.Helper()
+	var known []string
+	for _, s := range subjects {
+		known = append(known, s.Name)
+	}
+	require.Subset(t, known, c.subjects, "SUBJECTS must be some of these, separated by commas")
+	known = nil
+	for _, d := range bench.Disturbances {
+		known = append(known, d.Name)
+	}
+	require.Subset(t, known, c.disturbances, "DISTURBANCES must be some of these, separated by commas")
 }
 
 func (c comparison) load() prober.Load {
@@ -70,26 +85,34 @@ func (c comparison) load() prober.Load {
 }
 
 // own returns this chart in a namespace.
-func (c comparison) own(t *testing.T, n *cluster.Namespace) bench.Subject {
+func (c comparison) own(t *testing.T, n *cluster.Namespace, r bench.Route) bench.Subject {
 	t.Helper()
-	own, err := bench.Render(bench.Own, charttest.Own(t), n.Values(profile.Modest().And(chart.Values{
-		"agent.maxRunSeconds": 2 * c.seconds,
-		"ingress.className":   "traefik", "ingress.hosts": chart.List{chart.Map{"host": "agent.example.com", "paths": chart.List{chart.Map{"path": "/"}}}}, // for GET /health
-		"httpRoute.enabled": true, "httpRoute.matches": chart.List{chart.Map{"path": chart.Map{"type": "PathPrefix", "value": "/"}}}, "httpRoute.parentRefs": chart.List{chart.Map{"name": "traefik", "namespace": "traefik"}},
-		"networkPolicy.ingress.from": chart.List{chart.Map{"namespaceSelector": chart.Map{"matchLabels": chart.Map{"kubernetes.io/metadata.name": "traefik"}}}},
-	})))
+	values := profile.Modest().With("agent.maxRunSeconds", max(300, 2*c.seconds)) // the default, if that is enough
+	if r != bench.Service {
+		values = values.And(behindTraefik)
+	}
+	own, err := bench.Render(bench.Own, charttest.Own(t), n.Values(values))
 	require.NoError(t, err)
 	return own
 }
 
+// behindTraefik routes clients through the proxy, to every path: short requests ask /health.
+var behindTraefik = chart.Values{
+	"ingress.className": "traefik", "ingress.hosts": chart.List{chart.Map{"host": "agent.example.com", "paths": chart.List{chart.Map{"path": "/"}}}},
+	"httpRoute.enabled":          true,
+	"httpRoute.parentRefs":       chart.List{chart.Map{"name": "traefik", "namespace": "traefik"}},
+	"httpRoute.matches":          chart.List{chart.Map{"path": chart.Map{"type": "PathPrefix", "value": "/"}}},
+	"networkPolicy.ingress.from": chart.List{chart.Map{"namespaceSelector": chart.Map{"matchLabels": chart.Map{"kubernetes.io/metadata.name": "traefik"}}}},
+}
+
 // of returns what is compared in a namespace.
-func (c comparison) of(t *testing.T, n *cluster.Namespace) []bench.Subject {
+func (c comparison) of(t *testing.T, n *cluster.Namespace, r bench.Route) []bench.Subject {
 	t.Helper()
 	specification, err := bench.Specification()
 	require.NoError(t, err)
 	created, err := bench.HelmCreate(t.TempDir())
 	require.NoError(t, err)
-	own := c.own(t, n)
+	own := c.own(t, n, r)
 	all := []bench.Subject{own, specification, created}
 	if !c.whole {
 		return all
@@ -112,16 +135,18 @@ func TestSideBySide(t *testing.T) {
 	t.Parallel()
 	c := comparisonFromEnv(t)
 	results := newResults(t, "results")
-	for i, subject := range c.of(t, liveCluster().Existing("")) {
+	subjects := c.of(t, liveCluster().Existing(""), bench.Service)
+	c.requireKnown(t, subjects)
+	for i, subject := range subjects {
 		for _, disturbance := range bench.Disturbances {
-			if disturbance.Proxy || !c.includes(subject.Name, disturbance) {
+			if disturbance.Proxy || !c.includes(subject, disturbance) {
 				continue
 			}
-			row := results.row()
+			row := results.row(bench.Once(subject, bench.Service, disturbance, prober.Load{}))
 			t.Run(subject.Name+"/"+disturbance.Name, func(t *testing.T) {
 				t.Parallel()
 				n := newNamespace(t)
-				results.judge(t, row, bench.Once(c.of(t, n)[i], bench.Service, disturbance, c.load()).Run(t, n), disturbance)
+				results.judge(t, row, bench.Once(c.of(t, n, bench.Service)[i], bench.Service, disturbance, c.load()).Run(t, n), disturbance)
 			})
 		}
 	}
@@ -141,15 +166,16 @@ func (c comparison) behindProxy(t *testing.T, results *results) {
 	installController(t)
 	load := c.load()
 	load.Clients[output.GRPC] = 0 // Traefik speaks HTTP/1.1 to the Service
-	for i, subject := range c.of(t, liveCluster().Existing(""))[:2] {
+	for i, subject := range c.of(t, liveCluster().Existing(""), bench.Ingress)[:2] {
 		for _, route := range []bench.Route{bench.Ingress, bench.HTTPRoute, bench.Defaults} {
 			for _, disturbance := range bench.Disturbances {
-				if !c.includes(subject.Name, disturbance) || !disturbance.Proxy && (disturbance.Name != "rollout" || route == bench.Defaults) {
+				if !c.includes(subject, disturbance) || !disturbance.Proxy && (disturbance.Name != "rollout" || route == bench.Defaults) {
 					continue
 				}
 				t.Run(subject.Name+"/"+string(route)+"/"+disturbance.Name, func(t *testing.T) {
 					n := newNamespace(t)
-					results.judge(t, results.row(), bench.Once(c.of(t, n)[i], route, disturbance, load).Run(t, n), disturbance)
+					plan := bench.Once(c.of(t, n, route)[i], route, disturbance, load)
+					results.judge(t, results.row(plan), plan.Run(t, n), disturbance)
 				})
 			}
 		}
@@ -171,6 +197,9 @@ func (r *results) judge(t *testing.T, row int, s bench.Scenario, d bench.Disturb
 	case s.Subject == bench.Own:
 		assert.Zero(t, verdict.Interrupted+verdict.LaterLost, "runs lost: %v", lost(s))
 		assert.Zero(t, verdict.RequestsFailed)
+		if s.Route == string(bench.Service) { // a proxy learns of the agent only after a while
+			assert.Zero(t, verdict.Before.RunsLost+verdict.Before.RequestsFailed, "before the disturbance")
+		}
 	}
 }
 
@@ -192,9 +221,9 @@ func TestSoak(t *testing.T) {
 	results.seen.Seed = seed
 	n, steady := newNamespace(t), newNamespace(t)
 	requireFlat := flat(t, steady, c)
-	until := time.Now().Add(time.Duration(minutes) * time.Minute)
-	scenario := bench.Soak(c.own(t, n), until, seed, c.load()).Run(t, n)
-	results.add(t, results.row(), scenario)
+	plan := bench.Soak(c.own(t, n, bench.Service), time.Duration(minutes)*time.Minute, seed, c.load())
+	row, scenario := results.row(plan), plan.Run(t, n)
+	results.add(t, row, scenario)
 	verdict := scenario.Verdict()
 	t.Logf("%+v", verdict)
 	require.Empty(t, verdict.Invalid)

@@ -24,7 +24,6 @@ type results struct {
 	file string
 	seen bench.Result
 	lock sync.Mutex
-	rows []*bench.Scenario // nil where a scenario could not be run
 }
 
 // newResults returns empty results for the file NAME.json.
@@ -38,12 +37,13 @@ func newResults(t *testing.T, name string) *results {
 	}}
 }
 
-// row returns where the next scenario belongs: scenarios end in any order.
-func (r *results) row() int {
+// row returns where the scenario of a plan belongs: scenarios end in any order. Until it
+// has ended, it is one that could not be run.
+func (r *results) row(p bench.Plan) int {
 	r.lock.Lock()
 	defer r.lock.Unlock()
-	r.rows = append(r.rows, nil)
-	return len(r.rows) - 1
+	r.seen.Scenarios = append(r.seen.Scenarios, p.NotRun())
+	return len(r.seen.Scenarios) - 1
 }
 
 // add adds a scenario, and writes all so far, because the benchmark may be interrupted.
@@ -51,13 +51,7 @@ func (r *results) add(t *testing.T, row int, s bench.Scenario) {
 	t.Helper()
 	r.lock.Lock()
 	defer r.lock.Unlock()
-	r.rows[row] = &s
-	r.seen.Scenarios = r.seen.Scenarios[:0]
-	for _, row := range r.rows {
-		if row != nil {
-			r.seen.Scenarios = append(r.seen.Scenarios, *row)
-		}
-	}
+	r.seen.Scenarios[row] = s
 	r.write(t)
 }
 
@@ -77,7 +71,8 @@ func (r *results) write(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, bench.Validate(text))
 	require.NoError(t, os.MkdirAll(filepath.Dir(r.file), 0o755))
-	require.NoError(t, os.WriteFile(r.file, text, 0o644))
+	require.NoError(t, os.WriteFile(r.file+".new", text, 0o644))
+	require.NoError(t, os.Rename(r.file+".new", r.file))
 }
 
 // commit returns what git has checked out.

@@ -18,6 +18,7 @@ import (
 // Disturbance is what replaces, removes or kills pods of a subject.
 type Disturbance struct {
 	Name    string
+	Removes int  // pods at least
 	Kills   bool // no manifest can save the runs
 	Ends    bool // the subject is gone afterwards
 	Proxy   bool // it disturbs only clients behind the proxy
@@ -27,27 +28,28 @@ type Disturbance struct {
 
 // Disturbances are all of them, in the order of the table.
 var Disturbances = []Disturbance{
-	{Name: "rollout", disturb: func(t *testing.T, s *site, _ prober.Loading) { s.restart(t) }},
-	{Name: "scale-down", disturb: func(t *testing.T, s *site, _ prober.Loading) { s.scale(t, 2) }},
-	{Name: "drain", disturb: func(t *testing.T, s *site, _ prober.Loading) { s.drain(t) }},
-	{Name: "upgrade", disturb: func(t *testing.T, s *site, _ prober.Loading) { s.upgrade(t) }},
-	{Name: "rollback", disturb: func(t *testing.T, s *site, _ prober.Loading) {
+	{Name: "rollout", Removes: 4, disturb: func(t *testing.T, s *site, _ prober.Loading) { s.restart(t) }},
+	{Name: "scale-down", Removes: 2, disturb: func(t *testing.T, s *site, _ prober.Loading) { s.scale(t, 2) }},
+	{Name: "drain", Removes: 4, disturb: func(t *testing.T, s *site, _ prober.Loading) { s.drain(t) }},
+	{Name: "upgrade", Removes: 4, disturb: func(t *testing.T, s *site, _ prober.Loading) { s.upgrade(t) }},
+	{Name: "rollback", Removes: 8, disturb: func(t *testing.T, s *site, _ prober.Loading) {
 		s.upgrade(t)
+		cluster.Eventually(t, "the end of the upgrade", settledWithin, s.settled)
 		s.n.MustKubectl(t, "rollout", "undo", s.target())
 	}},
-	{Name: "secret rotation", disturb: func(t *testing.T, s *site, _ prober.Loading) { s.rotate(t) }},
-	{Name: "rollout and drain", disturb: func(t *testing.T, s *site, _ prober.Loading) {
+	{Name: "secret rotation", Removes: 4, disturb: func(t *testing.T, s *site, _ prober.Loading) { s.rotate(t) }},
+	{Name: "rollout and drain", Removes: 4, disturb: func(t *testing.T, s *site, _ prober.Loading) {
 		s.restart(t)
 		s.drain(t)
 	}},
-	{Name: "uninstall", Ends: true, disturb: func(t *testing.T, s *site, load prober.Loading) {
+	{Name: "uninstall", Removes: 4, Ends: true, disturb: func(t *testing.T, s *site, load prober.Loading) {
 		load.Stop(t) // nothing answers new runs
 		s.uninstall(t)
 	}},
-	{Name: "autoscaler", Slow: true, disturb: func(t *testing.T, s *site, _ prober.Loading) { s.calm(t) }},
+	{Name: "autoscaler", Removes: 2, Slow: true, disturb: func(t *testing.T, s *site, _ prober.Loading) { s.calm(t) }},
 	{Name: "unrelated Ingress", Proxy: true, disturb: func(t *testing.T, s *site, _ prober.Loading) { s.editUnrelated(t) }},
 	{Name: "rollout of the proxy", Proxy: true, disturb: func(t *testing.T, s *site, _ prober.Loading) { s.restartProxy(t) }},
-	{Name: "SIGKILL of a pod", Kills: true, disturb: func(t *testing.T, s *site, _ prober.Loading) { s.kill(t) }},
+	{Name: "force deletion", Removes: 1, Kills: true, disturb: func(t *testing.T, s *site, _ prober.Loading) { s.kill(t) }},
 }
 
 func (s *site) target() string { return "deployment/" + s.deployment().Name }
@@ -76,9 +78,6 @@ func (s *site) scale(t *testing.T, replicas int) {
 // and the load does not need more than half of the pods.
 func (s *site) calm(t *testing.T) {
 	hpa := s.autoscaler()
-	if hpa == nil {
-		t.Skipf("%s has no HorizontalPodAutoscaler", s.Name)
-	}
 	before := *s.deployment().Spec.Replicas
 	s.n.MustKubectl(t, "patch", "hpa", hpa.Name, "--patch", `{"spec": {"minReplicas": 1}}`)
 	cluster.Eventually(t, "half of the replicas", settledWithin, func(ctx context.Context) error {
@@ -101,7 +100,7 @@ func (s *site) drain(t *testing.T) {
 // because those of most subjects would not read it otherwise.
 func (s *site) upgrade(t *testing.T) {
 	for _, config := range chart.All[*corev1.ConfigMap](s.Objects) {
-		config.Data["LOG_LEVEL"] = "WARN"
+		config.BinaryData = map[string][]byte{"changed": []byte("yes")}
 		break
 	}
 	s.changed(t)
@@ -127,7 +126,7 @@ func (s *site) uninstall(t *testing.T) {
 	s.n.Delete(t, manifest)
 }
 
-// kill ends the processes of a pod at once, as a node failure does.
+// kill deletes a pod without a grace period, as if its node had failed.
 func (s *site) kill(t *testing.T) {
 	pods, err := s.n.Client().CoreV1().Pods(s.n.Name).List(t.Context(), metav1.ListOptions{LabelSelector: agentsIn(s.n)})
 	require.NoError(t, err)

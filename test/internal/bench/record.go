@@ -71,8 +71,11 @@ func on[T any](changed, gone func(T)) cache.ResourceEventHandlerFuncs {
 		AddFunc:    func(object any) { changed(object.(T)) },
 		UpdateFunc: func(_, object any) { changed(object.(T)) },
 		DeleteFunc: func(object any) {
-			if typed, ok := object.(T); ok && gone != nil { // otherwise the watch missed the deletion
-				gone(typed)
+			if unknown, missed := object.(cache.DeletedFinalStateUnknown); missed {
+				object = unknown.Obj
+			}
+			if gone != nil {
+				gone(object.(T))
 			}
 		},
 	}
@@ -197,6 +200,18 @@ func (r *recorder) addCPU(text string) {
 	}
 }
 
+// restarted says which container has restarted so far, if any.
+func (r *recorder) restarted() string {
+	r.lock.Lock()
+	defer r.lock.Unlock()
+	for _, pod := range r.pods {
+		if pod.Restarts > 0 {
+			return fmt.Sprintf("a container of pod %s restarted before the disturbance", pod.Name)
+		}
+	}
+	return ""
+}
+
 // fill puts what was recorded into a scenario.
 func (r *recorder) fill(s *Scenario) {
 	r.lock.Lock()
@@ -207,9 +222,6 @@ func (r *recorder) fill(s *Scenario) {
 	}) {
 		pod := *r.pods[uid]
 		s.Pods = append(s.Pods, pod)
-		if pod.Restarts > 0 {
-			s.Invalid = fmt.Sprintf("a container of pod %s restarted, which is not part of the disturbance", pod.Name)
-		}
 		end := pod.Gone
 		if end == 0 {
 			end = s.Ended

@@ -66,5 +66,5 @@ func TestScenarioCountsRunsByWhatClientsSaw(t *testing.T) {
 	assert.Equal(t, "b", s.Runs[1].Pod)
 	assert.InDelta(t, 9, s.Runs[1].Start, 0.001)
 	assert.Equal(t, []Requests{{output.Request, 11, 3, 1, "refused"}}, s.Requests)
-	assert.Equal(t, []string{"clients recorded the end of only 1 of the 2 runs in flight"}, s.Verdict().Invalid)
+	assert.Equal(t, []string{"clients recorded no end of 1 runs"}, s.Verdict().Invalid)
 }

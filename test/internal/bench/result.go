@@ -32,14 +32,16 @@ type Machine struct {
 type Scenario struct {
 	Subject     string    `json:"subject"`
 	Disturbance string    `json:"disturbance"`
-	Route       string    `json:"route"` // service, ingress or httproute
+	Route       string    `json:"route"` // as the constants of type Route
 	Started     time.Time `json:"started"`
 	Disturbed   float64   `json:"disturbed"` // start of the disturbance
 	Settled     float64   `json:"settled"`   // end of the disturbance: no pod is removed or started any more
 	Ended       float64   `json:"ended"`     // end of the load
 	InFlight    int       `json:"inFlight"`  // runs at Disturbed
-	// Invalid says why the scenario proves nothing, such as too few runs in flight. It is
-	// empty otherwise.
+	// Unsurvivable is true where no manifest can save the runs: without a grace period, and
+	// behind a proxy with its defaults. These are in the table, and not in the totals.
+	Unsurvivable bool `json:"unsurvivable,omitempty"`
+	// Invalid says why the scenario proves nothing. It is empty otherwise.
 	Invalid  string     `json:"invalid,omitempty"`
 	Runs     []Run      `json:"runs"`
 	Requests []Requests `json:"requests"`

@@ -34,8 +34,8 @@ func Once(s Subject, r Route, d Disturbance, load prober.Load) Plan {
 	return Plan{s, r, d.Name, slices.Values([]Disturbance{d}), 4, load}
 }
 
-// settledWithin bounds a disturbance: drains wait for the runs of each node in turn, and
-// this chart's autoscaler takes 13 minutes to remove four of six pods.
+// settledWithin bounds the end of a disturbance: this chart's autoscaler waits for five
+// minutes, and then removes a pod every two.
 const settledWithin = 20 * time.Minute
 
 // Run installs a subject, disturbs it under load, and returns what was seen. It fails the
@@ -51,11 +51,17 @@ func (p Plan) Run(t *testing.T, n *cluster.Namespace) Scenario {
 	load := prober.StartLoad(t, n, p.Route.to(s, p.Load))
 	cluster.Eventually(t, "a run of each client", 5*time.Minute, load.InFlight(p.Load.Runs()))
 
-	result := Scenario{Subject: p.Subject.Name, Disturbance: p.Name, Route: string(p.Route), Disturbed: recorded.since(time.Now())}
+	result := p.empty()
+	result.Disturbed, result.Invalid = recorded.since(time.Now()), recorded.restarted()
+	result.Unsurvivable = p.Route == Defaults
+	removes, ends := 0, false
 	for disturbance := range p.Disturbances {
 		t.Logf("%s: %s", time.Now().Format(time.TimeOnly), disturbance.Name)
 		disturbance.disturb(t, s, load)
 		cluster.Eventually(t, "the end of the "+disturbance.Name, settledWithin, s.settled)
+		removes += disturbance.Removes
+		ends = disturbance.Ends
+		result.Unsurvivable = result.Unsurvivable || disturbance.Kills
 	}
 	result.Settled = recorded.since(time.Now())
 	load.Stop(t)
@@ -63,7 +69,37 @@ func (p Plan) Run(t *testing.T, n *cluster.Namespace) Scenario {
 	result.Ended = recorded.since(time.Now())
 	recorded.fill(&result)
 	result.fill(seen)
+	if ends { // nothing answers requests any more
+		result.Requests = slices.DeleteFunc(result.Requests, func(r Requests) bool { return r.At > result.Disturbed })
+	}
+	if removed := result.removed(); removed < removes && result.Invalid == "" {
+		result.Invalid = fmt.Sprintf("only %d pods were removed, instead of %d", removed, removes)
+	}
 	return result
+}
+
+// NotRun returns the scenario of a plan that has no result.
+func (p Plan) NotRun() Scenario {
+	s := p.empty()
+	s.Invalid, s.Ended = "it could not be run", 1
+	return s
+}
+
+func (p Plan) empty() Scenario {
+	return Scenario{
+		Subject: p.Subject.Name, Disturbance: p.Name, Route: string(p.Route), Started: time.Now(),
+		Runs: []Run{}, Requests: []Requests{}, Pods: []Pod{}, Scaling: []Scaling{},
+	}
+}
+
+// removed returns how many pods were removed since the disturbance began.
+func (s *Scenario) removed() (count int) {
+	for _, pod := range s.Pods {
+		if max(pod.Deleted, pod.Gone) >= s.Disturbed {
+			count++
+		}
+	}
+	return count
 }
 
 // fill adds what the clients have seen to the scenario.
@@ -87,6 +123,9 @@ func (s *Scenario) fill(seen []output.Load) {
 				Events: event.Tokens, Outcome: event.Outcome, Error: event.Error, BeforeDisturbance: at < s.Disturbed,
 			})
 		}
+	}
+	if missing := len(output.InFlight(seen)); missing > 0 && s.Invalid == "" {
+		s.Invalid = fmt.Sprintf("clients recorded no end of %d runs", missing)
 	}
 	later := func(event output.Load) bool { return event.At.Sub(s.Started).Seconds() > s.Disturbed }
 	s.InFlight = len(output.InFlight(slices.DeleteFunc(slices.Clone(seen), later)))

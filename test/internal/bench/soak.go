@@ -10,19 +10,19 @@ import (
 	"example.com/ai-agent/test/internal/prober"
 )
 
-// Soak returns a plan of random disturbances until a time. It uses only those that a chart
+// Soak returns a plan of random disturbances for a time. It uses only those that a chart
 // can survive. The same seed gives the same order.
-func Soak(s Subject, until time.Time, seed uint64, load prober.Load) Plan {
-	return Plan{s, Service, "soak", atRandom(until, seed), 4, load}
+func Soak(s Subject, period time.Duration, seed uint64, load prober.Load) Plan {
+	return Plan{s, Service, "soak", atRandom(period, seed), 4, load}
 }
 
 var scaleUp = Disturbance{Name: "scale-up", disturb: func(t *testing.T, s *site, _ prober.Loading) { s.scale(t, 4) }}
 
-func atRandom(until time.Time, seed uint64) iter.Seq[Disturbance] {
+func atRandom(period time.Duration, seed uint64) iter.Seq[Disturbance] {
 	choice := slices.DeleteFunc(slices.Clone(Disturbances), func(d Disturbance) bool { return d.Kills || d.Slow || d.Ends || d.Proxy })
 	source := rand.New(rand.NewPCG(seed, seed))
 	return func(yield func(Disturbance) bool) {
-		for time.Now().Before(until) {
+		for start := time.Now(); time.Since(start) < period; {
 			d := choice[source.IntN(len(choice))]
 			if !yield(d) || d.Name == "scale-down" && !yield(scaleUp) {
 				return

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"helm.sh/helm/v3/pkg/chartutil"
@@ -153,7 +154,7 @@ func (s Subject) Without(protection string) Subject {
 var Protections = map[string]func(*Subject){
 	"preStop":           func(s *Subject) { s.agent().Lifecycle = nil },
 	"grace period":      func(s *Subject) { s.pod().TerminationGracePeriodSeconds = nil }, // Kubernetes' default: 30 s
-	"surge":             func(s *Subject) { s.deployment().Spec.Strategy = appsv1.DeploymentStrategy{} },
+	"strategy":          func(s *Subject) { s.deployment().Spec.Strategy = appsv1.DeploymentStrategy{} },
 	"PDB":               func(s *Subject) { s.Objects = without[*policyv1.PodDisruptionBudget](s.Objects) },
 	"scale-down window": func(s *Subject) { s.autoscaler().Spec.Behavior = nil },
 	"probes": func(s *Subject) {
@@ -193,10 +194,12 @@ func (s Subject) prepared(n *cluster.Namespace, image string, replicas int32) Su
 	}
 	agent := s.agent()
 	agent.Image, agent.ImagePullPolicy = image, corev1.PullIfNotPresent
-	agent.Env = append(slices.DeleteFunc(agent.Env, func(v corev1.EnvVar) bool { return v.Name == "OPENAI_API_KEY" }),
-		corev1.EnvVar{Name: "OPENAI_BASE_URL", Value: n.ModelURL()}, corev1.EnvVar{Name: "OPENAI_API_KEY", Value: "not-checked"},
-		corev1.EnvVar{Name: "REDIS_URL"}, corev1.EnvVar{Name: "DATABASE_URL"})
-	agent.Resources.Requests = corev1.ResourceList{"cpu": resource.MustParse("50m"), "memory": resource.MustParse("64Mi")}
+	for name, value := range map[string]string{"OPENAI_BASE_URL": n.ModelURL(), "OPENAI_API_KEY": "not-checked", "REDIS_URL": "", "DATABASE_URL": ""} {
+		agent.Env = slices.DeleteFunc(agent.Env, func(v corev1.EnvVar) bool { return v.Name == name })
+		agent.Env = append(agent.Env, corev1.EnvVar{Name: name, Value: value})
+	}
+	agent.Resources = corev1.ResourceRequirements{Requests: corev1.ResourceList{"cpu": resource.MustParse("50m"), "memory": resource.MustParse("64Mi")}}
+	sleepWithoutShell(agent.Lifecycle)
 	template := &s.deployment().Spec.Template
 	template.Labels = maps.Clone(template.Labels)
 	template.Labels[cluster.NamespaceLabel] = n.Name
@@ -206,6 +209,20 @@ func (s Subject) prepared(n *cluster.Namespace, image string, replicas int32) Su
 	}
 	return s
 }
+
+// sleepWithoutShell makes the kubelet sleep where a preStop hook runs the command sleep,
+// which the agent's image does not have.
+func sleepWithoutShell(l *corev1.Lifecycle) {
+	if l == nil || l.PreStop == nil || l.PreStop.Exec == nil || len(l.PreStop.Exec.Command) != 2 || l.PreStop.Exec.Command[0] != "sleep" {
+		return
+	}
+	if seconds, err := strconv.ParseInt(l.PreStop.Exec.Command[1], 10, 64); err == nil {
+		l.PreStop = &corev1.LifecycleHandler{Sleep: &corev1.SleepAction{Seconds: seconds}}
+	}
+}
+
+// Scales reports whether the subject has an autoscaler.
+func (s Subject) Scales() bool { return s.autoscaler() != nil }
 
 // Manifest returns the objects as a YAML stream.
 func (s Subject) Manifest() (string, error) {

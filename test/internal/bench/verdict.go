@@ -179,7 +179,9 @@ func (r Result) Table() Table {
 		row, verdict := &t.Rows[t.row(s)], s.Verdict()
 		cell := &row.Cells[slices.Index(t.Disturbances, s.Disturbance)]
 		*cell = cell.Add(verdict)
-		row.Total = row.Total.Add(verdict)
+		if !s.Unsurvivable {
+			row.Total = row.Total.Add(verdict)
+		}
 	}
 	return t
 }
@@ -188,10 +190,14 @@ func (t Table) row(s Scenario) int {
 	return slices.IndexFunc(t.Rows, func(row Row) bool { return row.Subject == s.Subject && row.Route == s.Route })
 }
 
-// Total sums all rows of this repository's chart, or all others.
+// Total sums all rows of this repository's chart, or all others. Rows of this chart without
+// a protection are in neither.
 func (t Table) Total(own bool) Verdict {
 	var total Verdict
 	for _, row := range t.Rows {
+		if strings.HasPrefix(row.Subject, Own+" without ") {
+			continue
+		}
 		if (row.Subject == Own) == own {
 			total = total.Add(row.Total)
 		}

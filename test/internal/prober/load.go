@@ -5,7 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -47,7 +47,10 @@ func (l Load) args() []string {
 }
 
 // Loading is a load that StartLoad has started: the pod of a Job.
-type Loading struct{ client Client }
+type Loading struct {
+	client  Client
+	stopped *atomic.Bool
+}
 
 // StartLoad starts a load, once the agent answers steadily. Behind a proxy, it does not
 // wait, so the first runs may be refused.
@@ -60,14 +63,14 @@ func StartLoad(t *testing.T, n *cluster.Namespace, load Load) Loading {
 			container(t, "settle", "check", "--url", load.URL, "--settle", settle.String(), "--steady", steady.String()),
 		}
 	}
-	once := int32(0)
+	retries := int32(0)
 	job := &batchv1.Job{
 		ObjectMeta: metav1.ObjectMeta{GenerateName: name + "-"},
-		Spec:       batchv1.JobSpec{BackoffLimit: &once, Template: corev1.PodTemplateSpec{Spec: asking.Spec}},
+		Spec:       batchv1.JobSpec{BackoffLimit: &retries, Template: corev1.PodTemplateSpec{Spec: asking.Spec}},
 	}
 	job, err := n.Client().BatchV1().Jobs(n.Name).Create(t.Context(), job, metav1.CreateOptions{})
 	require.NoError(t, err)
-	started := Loading{Client{n, "", name}}
+	started := Loading{Client{n, "", name}, new(atomic.Bool)}
 	cluster.Eventually(t, "the pod of the load", time.Minute, func(ctx context.Context) error {
 		pods, err := n.Client().CoreV1().Pods(n.Name).List(ctx, metav1.ListOptions{LabelSelector: batchv1.JobNameLabel + "=" + job.Name})
 		if err == nil && len(pods.Items) == 0 {
@@ -129,6 +132,9 @@ func (l Loading) InFlight(least int) cluster.Condition {
 // Stop makes the load finish the runs in flight and start no more. It can be called again.
 func (l Loading) Stop(t *testing.T) {
 	t.Helper()
+	if l.stopped.Swap(true) {
+		return // a second signal would end it at once
+	}
 	out, err := l.client.namespace.Exec(t, l.client.pod, "/agent", "stop")
 	require.NoError(t, err)
 	require.Zero(t, out.Code, out.Stderr)
@@ -149,5 +155,5 @@ func (l Loading) Await(t *testing.T, within time.Duration) []output.Load {
 	})
 	seen, err := l.Seen(t.Context())
 	require.NoError(t, err)
-	return slices.Clip(seen)
+	return seen
 }
