@@ -198,7 +198,7 @@ func TestLoadTellsWhatIsMissing(t *testing.T) {
 		"a redirection":              {refusing(307), output.Stream, output.Refused, 0, "307"},
 		"poll":                       {whole(`{"run": "1", "answer": "hello world"}`), output.Poll, output.Done, 2, ""},
 		"poll: too few tokens":       {whole(`{"run": "1", "answer": "hello"}`), output.Poll, output.Interrupted, 1, "1 tokens arrived instead of 2"},
-		"poll: broken off":           {whole(`{"run": "1", "ans`), output.Poll, output.Interrupted, 0, "the answer ended before its JSON did: unexpected EOF"},
+		"poll: broken off":           {whole(`{"run": "1", "ans`), output.Poll, output.Interrupted, 0, "the answer ended before its JSON was complete: unexpected EOF"},
 		"poll: no answer":            {func(http.ResponseWriter) { panic(http.ErrAbortHandler) }, output.Poll, output.Interrupted, 0, "no answer arrived"},
 		"poll: refused":              {refusing(503), output.Poll, output.Refused, 0, "503 Service Unavailable"},
 		"no WebSocket":               {whole("{}"), output.WebSocket, output.Refused, 0, "200 OK"},
