@@ -139,8 +139,8 @@ func TestEachProtocolsRunIsFinishedAfterSIGTERM(t *testing.T) {
 		} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
-				p := start(t, llm.Config{AnswerTokens: 100, TokensPerSecond: 50}, nil, tc.flags...)
-				l := begin(t, p.url, kind, func(l *load) { l.maxTokens = 60 })
+				p := start(t, llm.Config{AnswerTokens: 200, TokensPerSecond: 50}, nil, tc.flags...)
+				l := begin(t, p.url, kind, func(l *load) { l.maxTokens = 200 })
 				p.running(t, 1)
 				l.next(t, output.Started)
 				l.stop()
@@ -149,7 +149,7 @@ func TestEachProtocolsRunIsFinishedAfterSIGTERM(t *testing.T) {
 				require.Len(t, lines, 1, "no run begins after the signal")
 				assert.Equal(t, tc.outcome, lines[0].Outcome, lines[0].Error)
 				if tc.outcome == output.Done {
-					assert.Equal(t, 60, lines[0].Tokens)
+					assert.Equal(t, 200, lines[0].Tokens)
 				} else {
 					assert.NotEmpty(t, lines[0].Error)
 				}

@@ -104,6 +104,13 @@ func TestWorkersAreSelectedByTheirOwn(t *testing.T) {
 	assert.Equal(t, "ai-agent-a", byName(chart.All[*autoscalingv2.HorizontalPodAutoscaler](objects))["ai-agent-a-hpa"].Spec.ScaleTargetRef.Name)
 }
 
+// A null in a worker removes what the server has; elsewhere, Helm itself removes it.
+func TestHandlerOfAWorkerMayBeNull(t *testing.T) {
+	t.Parallel()
+	_, err := charttest.Template(t, chart.Options{Set: worker("queue", chart.Map{"lifecycle": chart.Map{"preStop": chart.Map{"exec": nil}}})})
+	require.NoError(t, err)
+}
+
 // A rule about a Deployment reports a worker too, at its own path.
 func TestRulesReportWorkers(t *testing.T) {
 	t.Parallel()
