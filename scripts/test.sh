@@ -74,17 +74,19 @@ servers() {
 	live -run 'TestServers|TestConformBeforeAndAfterThePreset'
 }
 
-# bench NAME TESTS runs a benchmark, which writes what it has recorded to .cache/bench, and
-# prints it.
+# bench NAME TESTS FILE... runs a benchmark, which writes these files to .cache/bench, and
+# reports what they have, even if a test has failed.
 bench() {
-	export BENCH=$1 RESULTS=$cache/bench
+	local name=$1 tests=$2 status=0
+	shift 2
+	export BENCH=$name RESULTS=$cache/bench
 	[ -z "${PEERS:-}" ] || PEERS=$(cd "$PEERS" && pwd)
 	export PEERS
+	local files=("${@/#/$RESULTS/}")
 	part "environment" environment
-	rm -f "$RESULTS/$1.json"
-	local status=0
-	(live -timeout "$((${MINUTES:-30} + 120))m" -run "^($2)\$") || status=$? # a subshell, because part exits
-	part "report" go run ./test/bench report --results "$RESULTS/$1.json" --output "$RESULTS/$1.html"
+	rm -f "${files[@]}"
+	(live -timeout "$((${MINUTES:-30} + 120))m" -run "^($tests)\$") || status=$? # a subshell, because part exits
+	part "report" go run ./test/bench report "${files[@]/#/--results=}" --output "$RESULTS/$name.html"
 	[ "$status" -eq 0 ] || exit "$status"
 }
 
@@ -95,7 +97,7 @@ kwok() ( # a subshell, because step replaces the EXIT trap
 scale() {
 	part "kwok" kwok
 	export RELEASES=${RELEASES:-1,10,100}
-	bench scale TestScale
+	bench scale TestScale scale.json
 }
 
 up() { go_tests "make up tests" -timeout 40m ./test/up; }
@@ -121,8 +123,8 @@ quick)
 	offline
 	live -run 'TestDefaults|TestNoRunIsInterrupted|TestHelmTest'
 	;;
-bench-runs) bench results TestSideBySide ;;
-soak) bench soak TestSoak ;;
+bench-runs) bench results "TestSideBySide|TestPolicyTruthTable" results.json reach.json ;;
+soak) bench soak TestSoak soak.json ;;
 scale) scale ;;
 servers)
 	part "environment" environment

@@ -1,6 +1,7 @@
 package live
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"example.com/ai-agent/test/agent/output"
+	"example.com/ai-agent/test/internal/bench"
 	"example.com/ai-agent/test/internal/chart"
 	"example.com/ai-agent/test/internal/cluster"
 	"example.com/ai-agent/test/internal/prober"
@@ -50,7 +52,7 @@ func TestPolicyTruthTable(t *testing.T) {
 	p.home.Install(t, "ai-agent", profile.Modest().And(profile.OnePod()).And(chart.Values{
 		"networkPolicy.ingress.from": chart.List{chart.Map{"namespaceSelector": chart.Map{"matchLabels": chart.Map{"kubernetes.io/metadata.name": p.peer.Name}}}},
 	}))
-	p.expect(t, table{
+	rows := table{
 		"agent": {
 			"redis-service:6379":      open,
 			"postgres:5432":           open,
@@ -73,7 +75,9 @@ func TestPolicyTruthTable(t *testing.T) {
 		"sibling":  {agent: blocked, p.address["home"]: blocked, "redis-service:6379": open},
 		"stranger": {agent: blocked},
 		"peer":     {agent: open},
-	})
+	}
+	p.expect(t, rows)
+	newResults(t, "reach").reach(t, p.connections(rows))
 
 	p.home.Upgrade(t, "ai-agent", chart.Values{
 		"networkPolicy.ingress.from":         chart.List{}, // the default: anyone
@@ -213,6 +217,21 @@ func (p players) expect(t *testing.T, expected table) {
 		}
 		return nil
 	})
+}
+
+// connections returns a table that was observed as expected, for the report.
+func (p players) connections(observed table) (all []bench.Reach) {
+	names := map[string]string{}
+	for player, address := range p.address {
+		names[address] = player
+	}
+	for _, from := range slices.Sorted(maps.Keys(observed)) {
+		for _, to := range slices.Sorted(maps.Keys(observed[from])) {
+			isOpen := observed[from][to] == open
+			all = append(all, bench.Reach{From: from, To: cmp.Or(names[to], strings.Replace(to, "."+p.home.Name, "", 1)), Allowed: isOpen, Observed: isOpen})
+		}
+	}
+	return all
 }
 
 // compare returns the differences between an expected row and the observed one.

@@ -64,6 +64,15 @@ func (r *results) grow(t *testing.T, grown ...bench.Growth) {
 	r.write(t)
 }
 
+// reach adds connections.
+func (r *results) reach(t *testing.T, connections []bench.Reach) {
+	t.Helper()
+	r.lock.Lock()
+	defer r.lock.Unlock()
+	r.seen.Reach = append(r.seen.Reach, connections...)
+	r.write(t)
+}
+
 // write writes the results to the file. The lock is held.
 func (r *results) write(t *testing.T) {
 	t.Helper()
