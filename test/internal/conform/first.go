@@ -62,14 +62,16 @@ func (t Test) firstRun(ctx context.Context, i instance, length, patience time.Du
 }
 
 // silent tells when a run without an answer can be taken to go on: not every agent streams.
-// While the agent starts, it may be too busy to refuse a run, so it must have answered a
-// later request first, unless that takes too long: its runs may keep it from doing so.
+// While the agent starts, it may be too busy to refuse a run, so it must first have answered
+// a later request, and have had time for the refusal. If that takes too long, its runs may
+// keep it from answering.
 func (t Test) silent(ctx context.Context, i instance, limit time.Duration) <-chan struct{} {
 	probing, stop := context.WithTimeout(ctx, max(limit, firstSign))
 	go func() {
 		defer stop()
-		for sleep(probing, firstSign) && t.probe(probing, i.url(), "") != "" {
+		for sleep(probing, firstSign/2) && t.probe(probing, i.url(), "") != "" {
 		}
+		sleep(probing, firstSign/2)
 	}()
 	return probing.Done()
 }
