@@ -62,8 +62,7 @@ var judgedServers = map[string]struct {
 	values          string // what a user adds to the preset, apart from image and command
 	shipped, mended []string
 	args            []string
-	probe           string // of its readiness, as shipped; any answer if it is empty
-	smoke           bool   // whether `make test` includes it
+	smoke           bool // whether `make test` includes it
 }{
 	"gunicorn": {
 		image: "debian", preset: "gunicorn", smoke: true, command: []string{"gunicorn", "app:app", "--worker-class", "uvicorn.workers.UvicornWorker", "--bind", "0.0.0.0:$(PORT)"},
@@ -87,14 +86,12 @@ var judgedServers = map[string]struct {
 		values:  "writableDirs: [/app/langgraph/.langgraph_api]",
 		shipped: []string{"run-survives-sigterm", "exit-code", "run-is-bounded"}, mended: []string{"exit-code", "run-is-bounded"},
 	},
-	// The main process, with SQLite. Its webhook ready is part of the same workflow, so it is
-	// registered with the one that answers runs.
+	// The main process, with SQLite instead of PostgreSQL.
 	"n8n": {
 		image: "n8n", preset: "n8n", command: []string{"sh", "-c", "cp -R .n8n /tmp && exec env N8N_PORT=$(PORT) n8n start"},
-		args: []string{"--protocol", repo.Path("test", "testdata", "protocols", "n8n.yaml")}, probe: "/healthz/readiness",
-		values:  "config: {DB_TYPE: sqlite}\nreadinessProbe: {httpGet: {path: /webhook/ready}}",
+		args: []string{"--protocol", repo.Path("test", "testdata", "protocols", "n8n.yaml"), "--ready-path", "/healthz/readiness"}, values: "config: {DB_TYPE: sqlite}",
 		shipped: []string{"answers-when-ready", "answer-streams", "run-survives-sigterm", "refuses-after-sigterm", "run-is-bounded"},
-		mended:  []string{"answer-streams", "refuses-after-sigterm", "run-is-bounded"},
+		mended:  []string{"answers-when-ready", "answer-streams", "refuses-after-sigterm", "run-is-bounded"},
 	},
 }
 
@@ -108,7 +105,7 @@ func TestConformBeforeAndAfterThePreset(t *testing.T) {
 				onlyInTestServers(t)
 			}
 			t.Parallel()
-			shipped := slices.Concat(server.args, []string{"--ready-path", server.probe, "--runs", "4", "--image", "ai-agent-servers:" + server.image, "--"}, server.command)
+			shipped := slices.Concat(server.args, []string{"--runs", "4", "--image", "ai-agent-servers:" + server.image, "--"}, server.command)
 			ids, proposed := verdict(t, conform, shipped...)
 			require.Equal(t, server.shipped, ids)
 			require.Contains(t, proposed, "presets/"+server.preset+".yaml")
