@@ -70,6 +70,7 @@ live() { KUBE_CONTEXT=kind-$CLUSTER go_tests "live tests" -parallel 6 -timeout 6
 
 servers() {
 	part "servers from npm" "$root/scripts/servers-image.sh" npm
+	part "n8n" "$root/scripts/servers-image.sh" n8n
 	export SERVERS=all
 	live -run 'TestServers|TestConformBeforeAndAfterThePreset'
 }

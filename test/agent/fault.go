@@ -20,6 +20,8 @@ type faults struct {
 	slowStart time.Duration
 	// drainLimit ends the agent so long after SIGTERM, if it is not 0.
 	drainLimit time.Duration
+	// earlyReady is how long runs get 404, beginning with the first one.
+	earlyReady time.Duration
 	http       bool
 	hang       atomic.Bool
 	notReady   atomic.Bool
@@ -49,12 +51,13 @@ const forever = 0
 // faultHelp describes --fault.
 var faultHelp = `break the agent for a test: NAME or NAME=DURATION, can be repeated.
 hang (answer no request and ignore SIGTERM), exit (after DURATION), slow-start (listen only after DURATION), not-ready,
-burn-cpu (one core), grow-memory and fill-tmp (16 MiB per second, kept after DURATION); drain-limit (end all runs DURATION after SIGTERM); http accepts further faults at POST /faults?fault=NAME=DURATION. To test conform: ` +
+burn-cpu (one core), grow-memory and fill-tmp (16 MiB per second, kept after DURATION); drain-limit (end all runs DURATION after SIGTERM); early-ready (answer 404 to runs for DURATION, beginning with the first); http accepts further faults at POST /faults?fault=NAME=DURATION. To test conform: ` +
 	strings.Join(slices.Concat(flaws, slices.Sorted(maps.Keys(needs))), ", ")
 
 var faultKinds = map[string]func(*faults, time.Duration){
 	"http":        func(f *faults, _ time.Duration) { f.http = true },
 	"drain-limit": func(f *faults, d time.Duration) { f.drainLimit = d },
+	"early-ready": func(f *faults, d time.Duration) { f.earlyReady = d },
 	"slow-start":  func(f *faults, d time.Duration) { f.slowStart = d },
 	"hang":        func(f *faults, d time.Duration) { set(&f.hang, d) },
 	"not-ready":   func(f *faults, d time.Duration) { set(&f.notReady, d) },
@@ -115,6 +118,19 @@ func (f *faults) stall(next http.Handler, busy func() bool) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// early answers runs as a server does that listens before its routes are registered. The
+// time begins with the first run, so that a client sees it on a busy machine too.
+func (f *faults) early(next http.HandlerFunc) http.HandlerFunc {
+	first := sync.OnceValue(time.Now)
+	return func(w http.ResponseWriter, r *http.Request) {
+		if f.earlyReady > 0 && time.Since(first()) < f.earlyReady {
+			writeError(w, http.StatusNotFound, "runs are not registered yet")
+			return
+		}
+		next(w, r)
+	}
 }
 
 // atSigterm breaks the shutdown.

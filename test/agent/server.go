@@ -46,7 +46,7 @@ func named(next http.Handler) http.Handler {
 // api serves runs and the probes. It ends with the drain: see serve.
 func (s *server) api() *http.ServeMux {
 	mux := s.probes()
-	mux.HandleFunc("POST /v1/runs", s.run)
+	mux.HandleFunc("POST /v1/runs", s.faults.early(s.run))
 	mux.HandleFunc("GET /v1/runs", s.runWebSocket)
 	s.handleGRPC(mux)
 	if s.faults.http {

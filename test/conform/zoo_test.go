@@ -59,6 +59,7 @@ var zoo = map[string]struct {
 	"stays after its last run":        {words(serve("--fault", "linger")), []string{"exits-after-runs", "exits-when-idle"}},
 	"exits with another code":         {words(serve("--fault", "exit-code")), []string{"exit-code"}},
 	"collects its answers":            {words(serve("--fault", "buffer")), []string{"answer-streams"}},
+	"is ready before its runs are":    {words(serve("--fault", "early-ready=3s")), []string{"answers-when-ready"}},
 	"ends its answers too early":      {words(serve("--fault", "break-run")), []string{"run-completes"}},
 	"is not ready while it has a run": {words(serve("--fault", "unready-when-busy")), []string{"ready-while-busy"}},
 	"answers no probe during a run":   {words(serve("--fault", "stall-when-busy")), []string{"live-while-busy", "ready-while-busy"}},

@@ -86,6 +86,13 @@ var judgedServers = map[string]struct {
 		values:  "writableDirs: [/app/langgraph/.langgraph_api]",
 		shipped: []string{"run-survives-sigterm", "exit-code", "run-is-bounded"}, mended: []string{"exit-code", "run-is-bounded"},
 	},
+	// The main process, with SQLite instead of PostgreSQL.
+	"n8n": {
+		image: "n8n", preset: "n8n", command: []string{"sh", "-c", "cp -R .n8n /tmp && exec env N8N_PORT=$(PORT) n8n start"},
+		args: []string{"--protocol", repo.Path("test", "testdata", "protocols", "n8n.yaml"), "--ready-path", "/healthz/readiness"}, values: "config: {DB_TYPE: sqlite}",
+		shipped: []string{"answers-when-ready", "answer-streams", "run-survives-sigterm", "refuses-after-sigterm", "run-is-bounded"},
+		mended:  []string{"answers-when-ready", "answer-streams", "refuses-after-sigterm", "run-is-bounded"},
+	},
 }
 
 // conform tells, before anything is installed, what servers do with their runs in a cluster:

@@ -38,6 +38,8 @@ type Run struct {
 	First   time.Duration // from the request to the first line of the answer; 0 if there was none
 	Took    time.Duration // from the request to the end
 	Why     string        // how it ended, unless it is done
+	Late    time.Duration // for which the agent was ready, but turned the client away; 0 if it did not
+	LateWhy string        // how it did so at last
 }
 
 // tokensPerSecond is the speed of the model that the agents ask, and of $(TOKENS).
@@ -49,9 +51,13 @@ const lineLimit = 4 << 20
 // errorText limits what is quoted of an answer, in bytes.
 const errorText = 200
 
-// Ask asks the agent at a URL for a run of a length, and returns when it has ended. Each
-// chunk of the answer is announced to began, if it is not nil.
-func (p *Protocol) Ask(ctx context.Context, url string, length time.Duration, began func()) Run {
+// Ask asks the agent at a URL for a run of a length, and returns when it has ended. If
+// began is not nil, each chunk of the answer is announced to it by its number, and before
+// these 0, when the agent has accepted the run.
+func (p *Protocol) Ask(ctx context.Context, url string, length time.Duration, began func(chunk int)) Run {
+	if began == nil {
+		began = func(int) {}
+	}
 	a := asked{Protocol: p, began: began, start: time.Now(), variables: maps.Clone(p.Variables)}
 	a.variables["RUN_SECONDS"] = strconv.Itoa(int(length.Seconds()))
 	a.variables["TOKENS"] = strconv.Itoa(int(length.Seconds() * tokensPerSecond))
@@ -77,7 +83,7 @@ var (
 // asked is a run while it lasts.
 type asked struct {
 	*Protocol
-	began     func()
+	began     func(chunk int)
 	start     time.Time
 	variables map[string]string
 	run       Run
@@ -121,8 +127,13 @@ func (a *asked) ask(ctx context.Context, url string) error {
 	if err := a.checkStatus(response); err != nil {
 		return err
 	}
-	a.answered = true
+	a.accepted()
 	return a.read(response.Body)
+}
+
+func (a *asked) accepted() {
+	a.answered = true
+	a.began(0)
 }
 
 // prepare sends a request whose answer is needed by the next one.
@@ -218,9 +229,7 @@ func (a *asked) see(line string) (bool, error) {
 	}
 	if a.chunk.MatchString(line) {
 		a.run.Chunks++
-		if a.began != nil {
-			a.began()
-		}
+		a.began(a.run.Chunks)
 	}
 	return a.end != nil && a.end.MatchString(line), nil
 }
@@ -236,7 +245,7 @@ func (a *asked) converse(ctx context.Context, url string, r Request) error {
 	}
 	defer socket.CloseNow()
 	socket.SetReadLimit(lineLimit)
-	a.answered = true
+	a.accepted()
 	if err := socket.Write(ctx, websocket.MessageText, []byte(expand(r.Body, a.variables))); err != nil {
 		return err
 	}

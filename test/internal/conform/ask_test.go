@@ -40,7 +40,7 @@ func TestEachProtocolTellsHowARunEnded(t *testing.T) {
 				t.Parallel()
 				url := serveAnswer(t, lines, outcome == Interrupted)
 				began := 0
-				run := protocol.Ask(t.Context(), url, time.Second, func() { began++ })
+				run := protocol.Ask(t.Context(), url, time.Second, func(chunk int) { began = chunk })
 				require.Equal(t, outcome, run.Outcome, run.Why)
 				require.Equal(t, run.Chunks, began)
 				if outcome == Refused {

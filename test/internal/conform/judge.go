@@ -1,6 +1,7 @@
 package conform
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"slices"
@@ -43,6 +44,7 @@ var checks = []check{
 	promise("user", finding.Error, "the agent must run as a user ID that the image does not define", ready, runsAsAnyUser),
 	promise("home", finding.Error, "the agent must run without a home directory", ready, needsNoHome),
 	promise("read-only-root", finding.Error, "the agent must run with a read-only root file system", ready, writesNowhereElse),
+	promise("answers-when-ready", finding.Warning, "the agent should answer runs once it is Ready", served, answersWhenReady),
 	promise("run-completes", finding.Error, "a run must be answered completely", wasBusy, completes),
 	promise("answer-streams", finding.Warning, "the answer should begin long before it ends", answers, streams),
 	promise("run-outlasts-test", finding.Warning, "a run should go on at SIGTERM, or nothing is known about it", terminated, outlasts),
@@ -99,6 +101,9 @@ func hasReadyPath(t Test, seen Observation) bool { return seen.Busy != nil && t.
 func hasLivePath(t Test, seen Observation) bool  { return seen.Busy != nil && t.LivePath != "" }
 
 func answers(_ Test, seen Observation) bool { return seen.Busy != nil && seen.Busy.count(Done) > 0 }
+
+// served: conform has seen the agent become ready, and complete runs then.
+func served(t Test, seen Observation) bool { return t.URL == "" && answers(t, seen) }
 
 // terminated: an agent that completes runs was terminated during one.
 func terminated(t Test, seen Observation) bool {
@@ -205,6 +210,32 @@ func writesNowhereElse(t Test, seen Observation) *Verdict {
 	}
 	return verdict("writableDirs", fmt.Sprintf("The agent does not start with a read-only root file system: it writes to %s.", strings.Join(folders, ", ")),
 		fmt.Sprintf("Set writableDirs: [%s], or let the agent write to /tmp.", strings.Join(folders, ", ")), map[string]any{"writableDirs": folders})
+}
+
+func answersWhenReady(t Test, seen Observation) *Verdict {
+	run := seen.latest()
+	if run.Late == 0 {
+		return nil
+	}
+	asked := "here, any answer counted as Ready (--ready-path)"
+	if t.ReadyPath != "" {
+		asked = t.ReadyPath + " succeeds too early"
+	}
+	return verdict("readinessProbe",
+		fmt.Sprintf("Ready %s before it answered a run, although a new pod gets requests as soon as it is Ready. Until then: %s.", seconds(run.Late), strings.TrimSuffix(run.LateWhy, ".")),
+		fmt.Sprintf("Let readinessProbe.httpGet.path be one that fails until runs are answered: %s.", asked), nil)
+}
+
+// latest returns the run that was answered the longest after the agent had become ready.
+func (o Observation) latest() Run {
+	runs := slices.Clone(o.Busy.Runs)
+	if o.Unbounded != nil {
+		runs = append(runs, *o.Unbounded)
+	}
+	if o.Drain != nil && o.Drain.Run != nil {
+		runs = append(runs, *o.Drain.Run)
+	}
+	return slices.MaxFunc(runs, func(a, b Run) int { return cmp.Compare(a.Late, b.Late) })
 }
 
 func completes(t Test, seen Observation) *Verdict {

@@ -214,11 +214,14 @@ func request(ctx context.Context, url, path string) (*http.Response, error) {
 // busy asks for several runs at once, and probes the agent meanwhile.
 func (t Test) busy(ctx context.Context, i instance) *Busy {
 	length := min(t.Length, busyLength)
-	busy := &Busy{Runs: make([]Run, t.Runs)}
-	asking, cancel := context.WithTimeout(ctx, max(t.Patience, t.Length+Shutdown))
+	busy, patience := &Busy{Runs: make([]Run, t.Runs)}, max(t.Patience, t.Length+Shutdown)
+	first := t.firstRun(ctx, i, length, patience, 0)
+	defer first.cancel()
+	asking, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	var runs sync.WaitGroup
-	for n := range busy.Runs {
+	runs.Go(func() { busy.Runs[0] = (<-first.ended).Run })
+	for n := 1; n < t.Runs; n++ {
 		runs.Go(func() { busy.Runs[n] = t.Protocol.Ask(asking, i.url(), length, nil) })
 	}
 	probing, stop := context.WithCancel(ctx)
@@ -251,34 +254,19 @@ func (t Test) keepProbing(ctx context.Context, i instance, path string, probes *
 func (t Test) unbounded(ctx context.Context) (*Run, error) {
 	t.Env = extended(t.Env, "MAX_RUN_SECONDS", itoa(int(shortBudget.Seconds())))
 	return with(ctx, t, func(ctx context.Context, i instance) *Run {
-		asking, cancel := context.WithTimeout(ctx, shortPatience)
-		defer cancel()
-		run := t.Protocol.Ask(asking, i.url(), t.Length, nil)
-		return &run
+		run := t.firstRun(ctx, i, t.Length, shortPatience, 0)
+		defer run.cancel()
+		ended := <-run.ended
+		return &ended.Run
 	})
 }
 
 // drain terminates an agent that has a run.
 func (t Test) drain(ctx context.Context, i instance) *Drain {
-	asking, cancel := context.WithCancel(ctx)
-	defer cancel()
-	began, ended := make(chan struct{}, 1), make(chan endedRun, 1)
-	go func() {
-		run := t.Protocol.Ask(asking, i.url(), t.Length, func() {
-			select {
-			case began <- struct{}{}:
-			default:
-			}
-		})
-		ended <- endedRun{run, time.Now()}
-	}()
-	select {
-	case <-began:
-	case run := <-ended:
-		ended <- run
-	case <-time.After(firstSign): // it does not stream
-	}
-	return t.terminate(ctx, i, &ongoing{ended, cancel}, t.Grace)
+	// The client waits at least until the end of the grace period.
+	run := t.firstRun(ctx, i, t.Length, t.Length+t.Grace+Shutdown, 1)
+	defer run.cancel()
+	return t.terminate(ctx, i, run, t.Grace)
 }
 
 // endedRun is a run, and when it ended.
@@ -287,7 +275,7 @@ type endedRun struct {
 	at time.Time
 }
 
-// ongoing is a run that a termination meets.
+// ongoing is a run that was asked for.
 type ongoing struct {
 	ended  chan endedRun
 	cancel func() // lets the client give up
