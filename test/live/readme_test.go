@@ -43,6 +43,8 @@ var notRun = map[string]string{
 	`make bench-runs DISTURBANCES=rollout,drain SUBJECTS="ai-agent,specification"`: "it recreates the cluster that the tests use; TestSideBySide compares these",
 	"make bench-runs PEERS=peers": "it needs charts from the internet",
 	"helm template ai-agent application --repo https://stakater.github.io/stakater-charts --values test/testdata/peers/stakater.yaml --api-versions autoscaling/v2/HorizontalPodAutoscaler,policy/v1/PodDisruptionBudget > peers/stakater.yaml": "it needs the internet",
+	"helm create":          "it is the name of a command in a sentence",
+	"mkdir -p peers":       "the folder is for the next command",
 	"make soak MINUTES=30": "it takes half an hour",
 	"make report":          "it needs the results of make bench-runs; TestReportMergesResults writes a page",
 	"helm test":            "it is the name of a command in a sentence",
