@@ -343,7 +343,7 @@ app.kubernetes.io/component: {{ .worker | default "server" | quote }}`, `{{ incl
 	}},
 	{"TestRules/(grace-|prestop-|run-exceeds)", []mutant{
 		{"a grace period too short by one accepted", timing, "lt $grace $needed", "lt (add1 $grace) $needed"},
-		{"a preStop hook of no time accepted", hooks, `{{- if hasKey . "sleep" }}`, `{{- if dig "sleep" "seconds" 0 . }}`},
+		{"a preStop hook of no time accepted", hooks, `{{- if get . "sleep" }}`, `{{- if dig "sleep" "seconds" 0 . }}`},
 		{"a preStop hook that takes the run's time accepted", timing, "if gt $sleep (float64 $delay)", "if gt $sleep 100000.0"},
 		{"minutes read as seconds", hooks, `"m" 60`, `"m" 1`},
 		{"a sidecar that ends first accepted", timing, "if or (empty $hook)", "if and (empty $hook)"},
