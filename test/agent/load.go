@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
@@ -366,7 +368,7 @@ func (l *load) grpc(ctx context.Context, req runRequest, a *attempt) error {
 	if l.host != "" {
 		options = append(options, grpc.WithAuthority(l.host))
 	}
-	conn, err := grpc.NewClient("passthrough:///"+target.Host, options...)
+	conn, err := grpc.NewClient("passthrough:///"+net.JoinHostPort(target.Hostname(), cmp.Or(target.Port(), "80")), options...)
 	if err != nil {
 		return err
 	}

@@ -240,7 +240,7 @@ func flat(t *testing.T, n *cluster.Namespace, c comparison) func() {
 	n.Install(t, "ai-agent", profile.Single(chart.Values{"agent.maxRunSeconds": 2 * c.seconds}))
 	agent := observe.Of(n, "ai-agent")
 	load := c.load()
-	load.URL = serviceURL
+	load.URL = serviceURL + ":80"
 	end := func(loading prober.Loading) observe.Metrics {
 		loading.Stop(t)
 		loading.Await(t, time.Duration(c.seconds)*time.Second+2*time.Minute)
