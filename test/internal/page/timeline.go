@@ -349,7 +349,9 @@ func (s steps) Plot(c draw.Canvas, p *plot.Plot) {
 	if last := len(s.bounds) - 1; last >= 0 && s.bounds[last].Max > 0 {
 		last := s.bounds[last]
 		write(c, muted, vg.Point{X: c.Max.X + 6, Y: y(float64(last.Max))}, fmt.Sprintf("max %d", last.Max))
-		write(c, muted, vg.Point{X: c.Max.X + 6, Y: y(float64(last.Min))}, fmt.Sprintf("min %d", last.Min))
+		if last.Min < last.Max { // otherwise it would be written over the other one
+			write(c, muted, vg.Point{X: c.Max.X + 6, Y: y(float64(last.Min))}, fmt.Sprintf("min %d", last.Min))
+		}
 	}
 	for _, l := range s.lines {
 		path := stepPath(l.changes, s.ended)
