@@ -36,7 +36,7 @@ func Command(ctx context.Context, objects [][]byte) (Answer, error) {
 	}
 	command := exec.CommandContext(ctx, found)
 	command.Stdin = bytes.NewReader(bytes.Join(objects, []byte("\n---\n")))
-	command.WaitDelay = 100 * time.Millisecond // a child of it may keep its output open
+	command.WaitDelay = 5 * time.Second // a child of it may keep its output open
 	out, err := command.Output()
 	if err != nil {
 		return Answer{}, fmt.Errorf("%s: %w", tool, err)

@@ -98,7 +98,7 @@ func runKubeScore(ctx context.Context, manifest string) ([]score, error) {
 		"--kubernetes-version", "v"+schemas.Minor(versions[len(versions)-1]),
 		"--enable-optional-test", "container-seccomp-profile,container-ports-check")
 	cmd.Stdin = strings.NewReader(manifest)
-	cmd.WaitDelay = 100 * time.Millisecond // a child of it may keep its output open
+	cmd.WaitDelay = 5 * time.Second // a child of it may keep its output open
 	out, runErr := cmd.Output()
 	var scores []score
 	if err := json.Unmarshal(out, &scores); err != nil {
