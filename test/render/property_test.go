@@ -129,11 +129,20 @@ func refuseErrors(t *rapid.T, findings []finding.Finding, values map[string]any)
 	}
 }
 
-// mayFail reports whether a value exempts the draw from a check.
+// mayFail reports whether a value, of the server or of a worker or job, exempts the draw
+// from a check.
 func mayFail(values map[string]any, check string) bool {
 	for key, checks := range exempt {
 		if values[key] != nil && slices.Contains(checks, check) {
 			return true
+		}
+	}
+	for _, key := range []string{"workers", "jobs"} {
+		entries, _ := values[key].(map[string]any)
+		for _, entry := range entries {
+			if fields, isMap := entry.(map[string]any); isMap && mayFail(fields, check) {
+				return true
+			}
 		}
 	}
 	return false
