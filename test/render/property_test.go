@@ -262,8 +262,8 @@ func (d drawer) object(t *rapid.T, schema map[string]any, path string, depth int
 		if path == "" && name == "extraObjects" {
 			continue // these are objects of the user, not values of the chart
 		}
-		most := 7 // one in eight, and none at first, so that a failing draw is reduced to what it needs
-		if path == "" && exempt[name] != nil {
+		most := 7                                              // one in eight, and none at first, so that a failing draw is reduced to what it needs
+		if (depth == 0 || depth == 2) && exempt[name] != nil { // of the server, a worker or a job
 			most = 31
 		}
 		wanted := slices.Contains(required, any(name)) || depth < deepest && rapid.IntRange(0, most).Draw(t, path+"."+name+"?") == most
