@@ -76,30 +76,25 @@ servers() {
 }
 
 # bench NAME TESTS FILE... runs a benchmark, which writes these files to .cache/bench, and
-# reports what they have, even if a test has failed.
+# reports those that there are, even if a test has failed.
 bench() {
-	local name=$1 tests=$2 status=0
+	local name=$1 tests=$2 status=0 file arguments=()
 	shift 2
 	export BENCH=$name RESULTS=$cache/bench
 	[ -z "${PEERS:-}" ] || PEERS=$(cd "$PEERS" && pwd)
 	export PEERS
-	local files=("${@/#/$RESULTS/}")
-	part "environment" environment
-	rm -f "${files[@]}"
+	rm -f "${@/#/$RESULTS/}"
 	(live -timeout "$((${MINUTES:-30} + 120))m" -run "^($tests)\$") || status=$? # a subshell, because part exits
-	part "report" go run ./test/bench report "${files[@]/#/--results=}" --output "$RESULTS/$name.html"
+	for file in "${@/#/$RESULTS/}"; do
+		[ ! -e "$file" ] || arguments+=(--results "$file")
+	done
+	[ ${#arguments[@]} -eq 0 ] || part "report" go run ./test/bench report "${arguments[@]}" --output "$RESULTS/$name.html"
 	[ "$status" -eq 0 ] || exit "$status"
 }
 
 kwok() ( # a subshell, because step replaces the EXIT trap
 	step "kwok" "The Go modules must be reachable." "$root/scripts/kwok.sh"
 )
-
-scale() {
-	part "kwok" kwok
-	export RELEASES=${RELEASES:-1,10,100}
-	bench scale TestScale scale.json
-}
 
 up() { go_tests "make up tests" -timeout 40m ./test/up; }
 
@@ -124,9 +119,20 @@ quick)
 	offline
 	live -run 'TestDefaults|TestNoRunIsInterrupted|TestHelmTest'
 	;;
-bench-runs) bench results "TestSideBySide|TestPolicyTruthTable" results.json reach.json ;;
-soak) bench soak TestSoak soak.json ;;
-scale) scale ;;
+bench-runs)
+	part "environment" environment
+	bench results "TestSideBySide|TestPolicyTruthTable" results.json reach.json
+	;;
+soak)
+	part "environment" environment
+	bench soak TestSoak soak.json
+	;;
+scale)
+	part "environment" environment
+	part "kwok" kwok
+	export RELEASES=${RELEASES:-1,10,100}
+	bench scale TestScale scale.json
+	;;
 servers)
 	part "environment" environment
 	servers
