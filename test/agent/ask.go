@@ -105,11 +105,21 @@ func readStream(stream io.Reader, show func(output.Event)) output.Event {
 	return ended
 }
 
+// wholeAnswer is that of an agent that does not stream.
+type wholeAnswer struct{ Run, Answer string }
+
+func decodeWhole(body io.Reader) (answer wholeAnswer, err error) {
+	if err = json.NewDecoder(body).Decode(&answer); err != nil {
+		err = fmt.Errorf("the answer ended before its JSON was complete: %w", err)
+	}
+	return answer, err
+}
+
 // readWhole reads the answer of an agent that does not stream, as one token.
 func readWhole(body io.Reader, show func(output.Event)) output.Event {
-	var whole struct{ Run, Answer string }
-	if err := json.NewDecoder(body).Decode(&whole); err != nil {
-		return ended(output.Interrupted, fmt.Sprintf("the answer ended before its JSON did: %v", err))
+	whole, err := decodeWhole(body)
+	if err != nil {
+		return ended(output.Interrupted, err.Error())
 	}
 	show(output.Event{Event: output.Started, Run: whole.Run})
 	show(output.Event{Event: output.Token, Text: whole.Answer})

@@ -30,13 +30,13 @@ import (
 	"example.com/ai-agent/test/agent/output"
 )
 
-// load is the clients of a benchmark. None of them retries, and none uses a proxy of the
-// environment: what they report is what happened.
+// load is the clients of a benchmark. None of them retries, and none uses a proxy from the
+// environment variables: what they report is what happened.
 type load struct {
 	client
 	runners   map[output.Kind]*int // number of clients that ask for runs
 	loops     map[output.Kind]*int // number of loops of short requests
-	interval  time.Duration        // pause between the requests of a loop, and after a run that is not done
+	interval  time.Duration        // pause between the requests of a loop, and after a run that did not finish
 	spread    time.Duration        // in which the clients start
 	silence   time.Duration        // of a stream, after which its run is interrupted
 	maxTokens int64
@@ -141,7 +141,7 @@ func (l *load) ask(ctx context.Context, line output.Load) *output.End {
 	if err != nil && ctx.Err() != nil {
 		err = withCause(err, context.Cause(ctx))
 	}
-	begun.Do(func() {}) // the start of a poll is noticed elsewhere: it must not be printed after the end
+	begun.Do(func() {}) // the start of a poll is noticed in another goroutine: it must not be printed after the end
 	line.Event, line.At, line.Pod, line.End = output.Ended, time.Now(), a.pod, a.end(err, l.maxTokens)
 	l.print(line)
 	return line.End
@@ -207,8 +207,8 @@ type ending struct {
 
 func (e *ending) Error() string { return e.reason }
 
-// end returns how the run ended. err is how its stream did; wanted is the number of its
-// tokens, 0 if that is the agent's choice.
+// end returns how the run ended. err is how its stream ended; wanted is the expected number of
+// tokens, 0 if the agent chooses it.
 func (a *attempt) end(err error, wanted int64) *output.End {
 	ended := func(outcome output.Outcome, reason string) *output.End {
 		return &output.End{Outcome: outcome, Tokens: a.tokens, Error: reason}
@@ -310,9 +310,9 @@ func (l *load) poll(ctx context.Context, req runRequest, a *attempt) error {
 	}
 	defer body.Close()
 	a.begun()
-	var whole struct{ Run, Answer string }
-	if err := json.NewDecoder(body).Decode(&whole); err != nil {
-		return &ending{output.Interrupted, "the answer ended before its JSON was complete: " + err.Error()}
+	whole, err := decodeWhole(body)
+	if err != nil {
+		return &ending{output.Interrupted, err.Error()}
 	}
 	a.tokens, a.last.Name = len(strings.Fields(whole.Answer)), eventDone
 	return nil
@@ -381,7 +381,7 @@ func (l *load) grpc(ctx context.Context, req runRequest, a *attempt) error {
 	if err != nil {
 		return &ending{output.Unreachable, err.Error()}
 	}
-	if err := errors.Join(stream.SendMsg(message), stream.CloseSend()); err != nil && !errors.Is(err, io.EOF) { // RecvMsg has the reason of io.EOF
+	if err := errors.Join(stream.SendMsg(message), stream.CloseSend()); err != nil && !errors.Is(err, io.EOF) { // on io.EOF, RecvMsg returns the reason
 		return grpcEnding(err, stream)
 	}
 	for {
@@ -409,7 +409,7 @@ func (l *load) grpc(ctx context.Context, req runRequest, a *attempt) error {
 }
 
 // grpcEnding tells how a call failed before its first message: the agent or a proxy has
-// refused it, nobody has answered, or the answer had begun, which is no ending.
+// refused it, or no server answered. If the answer had begun, it returns err itself.
 func grpcEnding(err error, stream grpc.ClientStream) error {
 	says := status.Convert(err)
 	header, _ := stream.Header()
@@ -515,7 +515,7 @@ func (l *load) summary() string {
 	return fmt.Sprintf("runs: %s; short requests: %d, %d failed", strings.Join(runs, ", "), l.total.Sent, l.total.Failed)
 }
 
-// check refuses a load without clients, and numbers that mean nothing.
+// check refuses a load without clients, and negative numbers.
 func (l *load) check() error {
 	clients := 0
 	for _, counts := range []map[output.Kind]*int{l.runners, l.loops} {
@@ -572,7 +572,7 @@ regardless of the outcomes.`,
 	cmd.Flags().IntVar(l.runners[output.Poll], "polls", 0, "clients that wait for the whole answer")
 	cmd.Flags().IntVar(l.loops[output.Request], "requests", 0, "loops of short requests, each with a new connection")
 	cmd.Flags().IntVar(l.loops[output.KeepAlive], "keep-alive", 0, "loops of short requests on one connection")
-	cmd.Flags().DurationVar(&l.interval, "interval", 200*time.Millisecond, "pause between the short requests of a loop, and after a run that is not done")
+	cmd.Flags().DurationVar(&l.interval, "interval", 200*time.Millisecond, "pause between the short requests of a loop, and after a run that did not finish")
 	cmd.Flags().Int64Var(&l.maxTokens, "max-tokens", 0, maxTokensHelp)
 	cmd.Flags().DurationVar(&l.spread, "spread", 5*time.Second, "period over which the starts of the clients that ask for runs are spread")
 	cmd.Flags().DurationVar(&longest, "for", 0, "stop after this time, as on SIGTERM; 0 means no limit")

@@ -223,11 +223,7 @@ func TestClientsThatSendNothingDoNotDelayTheShutdown(t *testing.T) {
 				require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
 			}
 			require.NoError(t, <-guarded.err, "the agent's exit code")
-			select {
-			case <-control.err:
-				assert.Fail(t, "without a limit the agent has shut down too")
-			default:
-			}
+			assert.True(t, control.alive(), "without a limit the agent has shut down too")
 		})
 	}
 }

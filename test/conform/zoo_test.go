@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -31,11 +30,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	flag.Parse()
-	_ = flag.Set("test.parallel", "100") // they only wait: all at the same time, on any number of cores
-	status := m.Run()
-	_ = os.RemoveAll(folder)
-	os.Exit(status)
+	process.Main(m, folder)
 }
 
 // serve is the command line of the sample agent, with two slots for runs.

@@ -89,21 +89,18 @@ func (c comparison) own(t *testing.T, n *cluster.Namespace, r bench.Route) bench
 	t.Helper()
 	values := profile.Modest().With("agent.maxRunSeconds", max(300, 2*c.seconds)) // the default, if that is enough
 	if r != bench.Service {
-		values = values.And(behindTraefik)
+		values = values.And(everyPath)
 	}
 	own, err := bench.Render(bench.Own, charttest.Own(t), n.Values(values))
 	require.NoError(t, err)
 	return own
 }
 
-// behindTraefik routes clients through the proxy, to every path: short requests ask /health.
-var behindTraefik = chart.Values{
-	"ingress.className": "traefik", "ingress.hosts": chart.List{chart.Map{"host": "agent.example.com", "paths": chart.List{chart.Map{"path": "/"}}}},
-	"httpRoute.enabled":          true,
-	"httpRoute.parentRefs":       chart.List{chart.Map{"name": "traefik", "namespace": "traefik"}},
-	"httpRoute.matches":          chart.List{chart.Map{"path": chart.Map{"type": "PathPrefix", "value": "/"}}},
-	"networkPolicy.ingress.from": chart.List{chart.Map{"namespaceSelector": chart.Map{"matchLabels": chart.Map{"kubernetes.io/metadata.name": "traefik"}}}},
-}
+// everyPath routes every path through the proxy: short requests ask /health.
+var everyPath = behindTraefik.And(chart.Values{
+	"ingress.hosts":     chart.List{chart.Map{"host": "agent.example.com", "paths": chart.List{chart.Map{"path": "/"}}}},
+	"httpRoute.matches": chart.List{chart.Map{"path": chart.Map{"type": "PathPrefix", "value": "/"}}},
+})
 
 // of returns what is compared in a namespace.
 func (c comparison) of(t *testing.T, n *cluster.Namespace, r bench.Route) []bench.Subject {

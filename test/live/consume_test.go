@@ -28,54 +28,46 @@ import (
 // rolled back, with Helm 3 and 4. A missing version or digest is an error.
 func TestChartFromAnOCIRegistry(t *testing.T) {
 	t.Parallel()
-	require.NoError(t, repo.UseTools("helm4"))
 	repository, version, byDigest := published(t)
 	byVersion := repository + "/ai-agent"
-	for _, helm := range []string{"helm", "helm4"} {
-		t.Run(helm, func(t *testing.T) {
-			t.Parallel()
-			n := newNamespace(t).Using(helm)
-			n.Chart(byVersion).InstallNoWait(t, "ai-agent", profile.Single(nil), "--version="+version, "--plain-http", "--wait", "--timeout=3m")
-			out, err := n.Chart(byDigest).TryUpgrade(t, "ai-agent", chart.Values{"config.LOG_LEVEL": "DEBUG"}, "--reuse-values", "--plain-http", "--wait", "--timeout=5m")
-			require.NoError(t, err, out)
-			assert.Contains(t, n.MustHelm(t, "get", "manifest", "ai-agent"), "LOG_LEVEL: DEBUG")
-			n.MustHelm(t, "rollback", "ai-agent", "1", "--wait", "--timeout=5m")
-			assert.NotContains(t, n.MustHelm(t, "get", "manifest", "ai-agent"), "LOG_LEVEL: DEBUG")
+	eachHelm(t, func(t *testing.T, helm string) {
+		n := newNamespace(t).Using(helm)
+		n.Chart(byVersion).InstallNoWait(t, "ai-agent", profile.Single(nil), "--version="+version, "--plain-http", "--wait", "--timeout=3m")
+		out, err := n.Chart(byDigest).TryUpgrade(t, "ai-agent", chart.Values{"config.LOG_LEVEL": "DEBUG"}, "--reuse-values", "--plain-http", "--wait", "--timeout=5m")
+		require.NoError(t, err, out)
+		assert.Contains(t, n.MustHelm(t, "get", "manifest", "ai-agent"), "LOG_LEVEL: DEBUG")
+		n.MustHelm(t, "rollback", "ai-agent", "1", "--wait", "--timeout=5m")
+		assert.NotContains(t, n.MustHelm(t, "get", "manifest", "ai-agent"), "LOG_LEVEL: DEBUG")
 
-			out, err = n.Chart(byVersion).TryUpgrade(t, "ai-agent", nil, "--reuse-values", "--plain-http", "--version=99.0.0")
-			require.Error(t, err)
-			assert.Contains(t, out, "not found")
-			other := byVersion + "@sha256:" + strings.Repeat("0", 64)
-			out, err = n.Chart(other).TryUpgrade(t, "ai-agent", nil, "--reuse-values", "--plain-http")
-			require.Error(t, err)
-			assert.Contains(t, out, "not found")
-		})
-	}
+		out, err = n.Chart(byVersion).TryUpgrade(t, "ai-agent", nil, "--reuse-values", "--plain-http", "--version=99.0.0")
+		require.Error(t, err)
+		assert.Contains(t, out, "not found")
+		other := byVersion + "@sha256:" + strings.Repeat("0", 64)
+		out, err = n.Chart(other).TryUpgrade(t, "ai-agent", nil, "--reuse-values", "--plain-http")
+		require.Error(t, err)
+		assert.Contains(t, out, "not found")
+	})
 }
 
 // A repository over HTTP has two versions: the older one is installed, and upgraded
 // to the newer one.
 func TestChartFromAnHTTPRepository(t *testing.T) {
 	t.Parallel()
-	require.NoError(t, repo.UseTools("helm4"))
 	folder, older, newer := packagedTwice(t)
 	server := httptest.NewServer(http.FileServer(http.Dir(folder)))
 	t.Cleanup(server.Close)
-	for _, helm := range []string{"helm", "helm4"} {
-		t.Run(helm, func(t *testing.T) {
-			t.Parallel()
-			n := newNamespace(t).Using(helm).Chart("test/ai-agent")
-			own := t.TempDir()
-			mine := []string{"--repository-config=" + filepath.Join(own, "repositories.yaml"), "--repository-cache=" + own}
-			n.MustHelm(t, append([]string{"repo", "add", "test", server.URL}, mine...)...)
-			found := n.MustHelm(t, append([]string{"search", "repo", "ai-agent", "--versions"}, mine...)...)
-			assert.Regexp(t, `(?s)\s`+newer+`\s.*\s`+older+`\s`, found)
-			n.InstallNoWait(t, "ai-agent", profile.Single(nil), append(mine, "--version="+older, "--wait", "--timeout=3m")...)
-			out, err := n.TryUpgrade(t, "ai-agent", nil, append(mine, "--reuse-values", "--wait", "--timeout=3m")...)
-			require.NoError(t, err, out)
-			assert.Contains(t, n.MustHelm(t, "list"), "ai-agent-"+newer)
-		})
-	}
+	eachHelm(t, func(t *testing.T, helm string) {
+		n := newNamespace(t).Using(helm).Chart("test/ai-agent")
+		own := t.TempDir()
+		mine := []string{"--repository-config=" + filepath.Join(own, "repositories.yaml"), "--repository-cache=" + own}
+		n.MustHelm(t, append([]string{"repo", "add", "test", server.URL}, mine...)...)
+		found := n.MustHelm(t, append([]string{"search", "repo", "ai-agent", "--versions"}, mine...)...)
+		assert.Regexp(t, `(?s)\s`+newer+`\s.*\s`+older+`\s`, found)
+		n.InstallNoWait(t, "ai-agent", profile.Single(nil), append(mine, "--version="+older, "--wait", "--timeout=3m")...)
+		out, err := n.TryUpgrade(t, "ai-agent", nil, append(mine, "--reuse-values", "--wait", "--timeout=3m")...)
+		require.NoError(t, err, out)
+		assert.Contains(t, n.MustHelm(t, "list"), "ai-agent-"+newer)
+	})
 }
 
 // Each environment in the package can be installed from it, upgraded to the next version
@@ -114,43 +106,39 @@ func TestEnvironmentsFromThePackage(t *testing.T) {
 // its condition.
 func TestUmbrellaFromAnOCIRegistry(t *testing.T) {
 	t.Parallel()
-	require.NoError(t, repo.UseTools("helm4"))
 	repository, version, _ := published(t)
 	agents := []string{"research", "support", "coder"}
-	for _, helm := range []string{"helm", "helm4"} {
-		t.Run(helm, func(t *testing.T) {
-			t.Parallel()
-			n := newNamespace(t).Using(helm)
-			umbrella := umbrellaOf(t, repository, version, append(agents, "writer")...)
-			n.MustHelm(t, "dependency", "update", umbrella, "--plain-http")
-			require.NoError(t, os.RemoveAll(filepath.Join(umbrella, "charts")))
-			n.MustHelm(t, "dependency", "build", umbrella, "--plain-http") // as CI does, from Chart.lock
-			values := chart.Values{"global.region": "eu", "writer.enabled": false}
-			for _, agent := range agents {
-				for path, value := range profile.Single(chart.Values{"config.OPENAI_BASE_URL": n.ModelURL()}) {
-					values = values.With(agent+"."+path, value)
-				}
+	eachHelm(t, func(t *testing.T, helm string) {
+		n := newNamespace(t).Using(helm)
+		umbrella := umbrellaOf(t, repository, version, append(agents, "writer")...)
+		n.MustHelm(t, "dependency", "update", umbrella, "--plain-http")
+		require.NoError(t, os.RemoveAll(filepath.Join(umbrella, "charts")))
+		n.MustHelm(t, "dependency", "build", umbrella, "--plain-http") // as CI does, from Chart.lock
+		values := chart.Values{"global.region": "eu", "writer.enabled": false}
+		for _, agent := range agents {
+			for path, value := range profile.Single(chart.Values{"config.OPENAI_BASE_URL": n.ModelURL()}) {
+				values = values.With(agent+"."+path, value)
 			}
-			n.MustHelm(t, "install", "team", umbrella, "--wait", "--timeout=3m", "--values", charttest.File(t, values))
-			const tokens = 7
-			for _, agent := range agents {
-				requireDone(t, prober.Ask(t, n, prober.Run{URL: "http://team-" + agent + "-service", Task: "say hello", MaxTokens: tokens}), tokens)
-			}
-			n.MustHelm(t, "upgrade", "team", umbrella, "--wait", "--timeout=5m", "--values", charttest.File(t, values.With("coder.config.LOG_LEVEL", "DEBUG")))
-			assert.Equal(t, 1, strings.Count(n.MustHelm(t, "get", "manifest", "team"), "LOG_LEVEL: DEBUG"))
-			deployments, err := n.Client().AppsV1().Deployments(n.Name).List(t.Context(), metav1.ListOptions{})
-			require.NoError(t, err)
-			var names []string
-			for _, deployment := range deployments.Items {
-				names = append(names, deployment.Name)
-			}
-			assert.ElementsMatch(t, []string{"team-research", "team-support", "team-coder"}, names)
-			n.MustHelm(t, "uninstall", "team", "--wait", "--cascade=foreground", "--timeout=3m")
-			deployments, err = n.Client().AppsV1().Deployments(n.Name).List(t.Context(), metav1.ListOptions{})
-			require.NoError(t, err)
-			assert.Empty(t, deployments.Items)
-		})
-	}
+		}
+		n.MustHelm(t, "install", "team", umbrella, "--wait", "--timeout=3m", "--values", charttest.File(t, values))
+		const tokens = 7
+		for _, agent := range agents {
+			requireDone(t, prober.Ask(t, n, prober.Run{URL: "http://team-" + agent + "-service", Task: "say hello", MaxTokens: tokens}), tokens)
+		}
+		n.MustHelm(t, "upgrade", "team", umbrella, "--wait", "--timeout=5m", "--values", charttest.File(t, values.With("coder.config.LOG_LEVEL", "DEBUG")))
+		assert.Equal(t, 1, strings.Count(n.MustHelm(t, "get", "manifest", "team"), "LOG_LEVEL: DEBUG"))
+		deployments, err := n.Client().AppsV1().Deployments(n.Name).List(t.Context(), metav1.ListOptions{})
+		require.NoError(t, err)
+		var names []string
+		for _, deployment := range deployments.Items {
+			names = append(names, deployment.Name)
+		}
+		assert.ElementsMatch(t, []string{"team-research", "team-support", "team-coder"}, names)
+		n.MustHelm(t, "uninstall", "team", "--wait", "--cascade=foreground", "--timeout=3m")
+		deployments, err = n.Client().AppsV1().Deployments(n.Name).List(t.Context(), metav1.ListOptions{})
+		require.NoError(t, err)
+		assert.Empty(t, deployments.Items)
+	})
 }
 
 // umbrellaOf writes a chart that depends on the chart ai-agent of a repository, under each

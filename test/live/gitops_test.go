@@ -21,7 +21,6 @@ import (
 	"example.com/ai-agent/test/internal/cluster"
 	"example.com/ai-agent/test/internal/observe"
 	"example.com/ai-agent/test/internal/profile"
-	"example.com/ai-agent/test/internal/repo"
 )
 
 // The field managers of Argo CD's server-side apply and of Flux's helm-controller.
@@ -168,33 +167,29 @@ func keepsTheNumberOfPods(t *testing.T, sync, handOver func(n *cluster.Namespace
 // to the first values. Control: before each sync there is one.
 func TestArgoCDFromAnOCIRegistry(t *testing.T) {
 	t.Parallel()
-	require.NoError(t, repo.UseTools("helm4"))
 	repository, version, _ := published(t)
 	first := profile.Single(chart.Values{"replicaCount": nil})
 	scaled := first.With("autoscaling.enabled", true)
 	syncs := []chart.Values{first, scaled, scaled.With("secret.revision", "2"), first}
-	for _, helm := range []string{"helm", "helm4"} {
-		t.Run(helm, func(t *testing.T) {
-			t.Parallel()
-			n := withoutPods(t).Using(helm)
-			var objects [][]string // after each sync
-			for i, values := range syncs {
-				printed := n.MustHelm(t, "template", "ai-agent", repository+"/ai-agent", "--version="+version, "--plain-http", "--values="+charttest.File(t, values))
-				_, manifest, _ := strings.Cut(printed, "---\n") // what precedes it tells where the chart is from
-				file := applied(t, n, manifest)
-				_, err := n.Kubectl(t, serverSide("diff", argoCD, file)...)
-				require.Error(t, err, "control: sync %d changes something", i)
-				apply(t, n, argoCD, file)
-				prune(t, n, file)
-				cluster.Eventually(t, "no difference", time.Minute, same(t, n, file))
-				objects = append(objects, objectsOf(t, n))
-			}
-			const autoscaler = "horizontalpodautoscaler.autoscaling/ai-agent-hpa"
-			assert.NotContains(t, objects[0], autoscaler)
-			assert.Contains(t, objects[1], autoscaler)
-			assert.Equal(t, objects[0], objects[3])
-		})
-	}
+	eachHelm(t, func(t *testing.T, helm string) {
+		n := withoutPods(t).Using(helm)
+		var objects [][]string // after each sync
+		for i, values := range syncs {
+			printed := n.MustHelm(t, "template", "ai-agent", repository+"/ai-agent", "--version="+version, "--plain-http", "--values="+charttest.File(t, values))
+			_, manifest, _ := strings.Cut(printed, "---\n") // what precedes it tells where the chart is from
+			file := applied(t, n, manifest)
+			_, err := n.Kubectl(t, serverSide("diff", argoCD, file)...)
+			require.Error(t, err, "control: sync %d changes something", i)
+			apply(t, n, argoCD, file)
+			prune(t, n, file)
+			cluster.Eventually(t, "no difference", time.Minute, same(t, n, file))
+			objects = append(objects, objectsOf(t, n))
+		}
+		const autoscaler = "horizontalpodautoscaler.autoscaling/ai-agent-hpa"
+		assert.NotContains(t, objects[0], autoscaler)
+		assert.Contains(t, objects[1], autoscaler)
+		assert.Equal(t, objects[0], objects[3])
+	})
 }
 
 // objectsOf returns the names of the release's objects that a values file can switch.

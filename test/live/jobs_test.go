@@ -17,7 +17,6 @@ import (
 	"example.com/ai-agent/test/internal/observe"
 	"example.com/ai-agent/test/internal/prober"
 	"example.com/ai-agent/test/internal/profile"
-	"example.com/ai-agent/test/internal/repo"
 )
 
 // migration is a job that fails unless these variables are set.
@@ -51,39 +50,35 @@ func objectsOfHooks(n *cluster.Namespace) cluster.Condition {
 // left. Control: where the job is no hook, the same upgrade replaces the pods.
 func TestJobGuardsTheRollout(t *testing.T) {
 	t.Parallel()
-	require.NoError(t, repo.UseTools("helm4"))
-	for _, helm := range []string{"helm", "helm4"} {
-		t.Run(helm, func(t *testing.T) {
-			t.Parallel()
-			n := newNamespace(t).Using(helm)
-			secret := chart.Values{"secret.stringData.OPENAI_API_KEY": "a"}
-			n.Install(t, "ai-agent", profile.Single(migration("OPENAI_BASE_URL", "OPENAI_API_KEY").And(secret)))
-			cluster.Eventually(t, "the end of the hook's objects", time.Minute, objectsOfHooks(n))
-			agents := observe.Of(n, "ai-agent")
-			first := agents.UIDs(t)
-			n.Upgrade(t, "ai-agent", migration("ADDED").With("config.ADDED", "yes"))
-			cluster.Eventually(t, "only new pods", 2*time.Minute, agents.Replaced(first))
+	eachHelm(t, func(t *testing.T, helm string) {
+		n := newNamespace(t).Using(helm)
+		secret := chart.Values{"secret.stringData.OPENAI_API_KEY": "a"}
+		n.Install(t, "ai-agent", profile.Single(migration("OPENAI_BASE_URL", "OPENAI_API_KEY").And(secret)))
+		cluster.Eventually(t, "the end of the hook's objects", time.Minute, objectsOfHooks(n))
+		agents := observe.Of(n, "ai-agent")
+		first := agents.UIDs(t)
+		n.Upgrade(t, "ai-agent", migration("ADDED").With("config.ADDED", "yes"))
+		cluster.Eventually(t, "only new pods", 2*time.Minute, agents.Replaced(first))
 
-			before := agents.UIDs(t)
-			client := prober.Start(t, n, prober.Run{URL: serviceURL, Task: "count", MaxTokens: runTokens})[0]
-			client.AwaitTokens(t)
-			failing := migration("MISSING").With("config.LOG_LEVEL", "DEBUG")
-			out, err := n.TryUpgrade(t, "ai-agent", failing, "--reuse-values", "--wait", "--timeout=3m")
-			require.Error(t, err)
-			assert.Contains(t, out, "MISSING is not set", "the log of the job")
-			assert.Equal(t, before, agents.UIDs(t))
-			require.NoError(t, client.Asking(t.Context()), "the run has to outlast the upgrade")
-			requireDone(t, client.Await(t), runTokens)
-			job, err := n.Client().BatchV1().Jobs(n.Name).Get(t.Context(), "ai-agent-migrate", metav1.GetOptions{})
-			require.NoError(t, err)
-			assert.Equal(t, batchv1.JobFailed, job.Status.Conditions[len(job.Status.Conditions)-1].Type)
-			cluster.Eventually(t, "the end of the hook's objects", time.Minute, objectsOfHooks(n))
+		before := agents.UIDs(t)
+		client := prober.Start(t, n, prober.Run{URL: serviceURL, Task: "count", MaxTokens: runTokens})[0]
+		client.AwaitTokens(t)
+		failing := migration("MISSING").With("config.LOG_LEVEL", "DEBUG")
+		out, err := n.TryUpgrade(t, "ai-agent", failing, "--reuse-values", "--wait", "--timeout=3m")
+		require.Error(t, err)
+		assert.Contains(t, out, "MISSING is not set", "the log of the job")
+		assert.Equal(t, before, agents.UIDs(t))
+		require.NoError(t, client.Asking(t.Context()), "the run has to outlast the upgrade")
+		requireDone(t, client.Await(t), runTokens)
+		job, err := n.Client().BatchV1().Jobs(n.Name).Get(t.Context(), "ai-agent-migrate", metav1.GetOptions{})
+		require.NoError(t, err)
+		assert.Equal(t, batchv1.JobFailed, job.Status.Conditions[len(job.Status.Conditions)-1].Type)
+		cluster.Eventually(t, "the end of the hook's objects", time.Minute, objectsOfHooks(n))
 
-			n.MustKubectl(t, "delete", "job", "ai-agent-migrate")
-			control := n.Chart(broken(t, "_jobs.tpl", "helm.sh/hook: {{ .events }}", "helm.sh/hooks: {{ .events }}"))
-			_, err = control.TryUpgrade(t, "ai-agent", failing, "--reuse-values")
-			require.NoError(t, err, "control")
-			cluster.Eventually(t, "control: only new pods", 2*time.Minute, agents.Replaced(before))
-		})
-	}
+		n.MustKubectl(t, "delete", "job", "ai-agent-migrate")
+		control := n.Chart(broken(t, "_jobs.tpl", "helm.sh/hook: {{ .events }}", "helm.sh/hooks: {{ .events }}"))
+		_, err = control.TryUpgrade(t, "ai-agent", failing, "--reuse-values")
+		require.NoError(t, err, "control")
+		cluster.Eventually(t, "control: only new pods", 2*time.Minute, agents.Replaced(before))
+	})
 }

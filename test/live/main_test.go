@@ -73,6 +73,18 @@ func workers(t *testing.T) []string {
 	return observe.Workers(t, connection.Client())
 }
 
+// eachHelm runs a test with Helm 3 and with Helm 4, at the same time.
+func eachHelm(t *testing.T, test func(t *testing.T, helm string)) {
+	t.Helper()
+	require.NoError(t, repo.UseTools("helm4"))
+	for _, helm := range []string{"helm", "helm4"} {
+		t.Run(helm, func(t *testing.T) {
+			t.Parallel()
+			test(t, helm)
+		})
+	}
+}
+
 const serviceURL = "http://ai-agent-service"
 
 // requireDone fails unless all runs are done and have this number of tokens each.

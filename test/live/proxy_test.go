@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"example.com/ai-agent/test/agent/output"
+	"example.com/ai-agent/test/internal/bench"
 	"example.com/ai-agent/test/internal/chart"
 	"example.com/ai-agent/test/internal/cluster"
 	"example.com/ai-agent/test/internal/observe"
@@ -33,15 +34,11 @@ func TestProxyInterruptsNoRun(t *testing.T) {
 	installController(t)
 	n := newNamespace(t)
 	host := n.Name + ".example.com"
-	n.Install(t, "ai-agent", profile.Two().And(chart.Values{
-		"ingress.className":          "traefik",
-		"ingress.hosts":              chart.List{chart.Map{"host": "ingress." + host}},
-		"httpRoute.enabled":          true,
-		"httpRoute.parentRefs":       chart.List{chart.Map{"name": "traefik", "namespace": "traefik"}},
-		"httpRoute.hostnames":        chart.List{"route." + host},
-		"networkPolicy.ingress.from": chart.List{chart.Map{"namespaceSelector": chart.Map{"matchLabels": chart.Map{"kubernetes.io/metadata.name": "traefik"}}}},
+	n.Install(t, "ai-agent", profile.Two().And(behindTraefik).And(chart.Values{
+		"ingress.hosts":       chart.List{chart.Map{"host": "ingress." + host}},
+		"httpRoute.hostnames": chart.List{"route." + host},
 	}))
-	const advised, defaults = "http://traefik.traefik", "http://traefik.traefik:81"
+	const advised, defaults = bench.AdvisedProxy, bench.DefaultProxy
 	var runs []prober.Run
 	for _, name := range []string{"ingress." + host, "route." + host} {
 		for _, entry := range []string{advised, defaults} {
@@ -77,6 +74,14 @@ func TestProxyInterruptsNoRun(t *testing.T) {
 	}
 	assert.Equal(t, 2, agents.AllRuns(t, "completed")-before)
 	assert.Equal(t, 2, agents.AllRuns(t, "abandoned"))
+}
+
+// behindTraefik routes clients through the proxy, by an Ingress and by an HTTPRoute.
+var behindTraefik = chart.Values{
+	"ingress.className":          "traefik",
+	"httpRoute.enabled":          true,
+	"httpRoute.parentRefs":       chart.List{chart.Map{"name": "traefik", "namespace": "traefik"}},
+	"networkPolicy.ingress.from": chart.List{chart.Map{"namespaceSelector": chart.Map{"matchLabels": chart.Map{"kubernetes.io/metadata.name": "traefik"}}}},
 }
 
 // installController installs Traefik in a cluster that lacks it, such as that of `make

@@ -20,7 +20,6 @@ import (
 	"example.com/ai-agent/test/internal/cluster"
 	"example.com/ai-agent/test/internal/observe"
 	"example.com/ai-agent/test/internal/profile"
-	"example.com/ai-agent/test/internal/repo"
 )
 
 // installRole returns the rules of the Role that the chart documents.
@@ -95,38 +94,34 @@ func may(n *cluster.Namespace, want bool, verb, group, resource string) cluster.
 // less, the upgrade fails.
 func TestInstallRoleSuffices(t *testing.T) {
 	t.Parallel()
-	require.NoError(t, repo.UseTools("helm4"))
-	for _, helm := range []string{"helm", "helm4"} {
-		t.Run(helm, func(t *testing.T) {
-			t.Parallel()
-			n := newNamespace(t).Using(helm)
-			as := grant(t, n, installRole(t))
-			values := profile.Small().And(chart.Values{
-				"schedules.a": schedule("@yearly", nil), "ingress.hosts": chart.List{chart.Map{"host": "agent.example.com"}},
-				"secret.stringData.OPENAI_API_KEY": "a",
-				"rbac.rules":                       chart.List{chart.Map{"apiGroups": chart.List{""}, "resources": chart.List{"configmaps"}, "verbs": chart.List{"get"}}},
-			}).And(migration("OPENAI_BASE_URL"))
-			n.InstallNoWait(t, "ai-agent", values, append(as, "--wait", "--timeout=3m")...)
-			upgrade := func(as []string) (string, error) {
-				return n.TryUpgrade(t, "ai-agent", chart.Values{"config.LOG_LEVEL": "DEBUG"}, append(as, "--reuse-values", "--wait", "--timeout=3m")...)
-			}
-			out, err := upgrade(as)
-			require.NoError(t, err, out)
-			for _, command := range [][]string{{"rollback", "ai-agent", "1", "--wait", "--timeout=3m"}, {"test", "ai-agent", "--logs"}} {
-				n.MustHelm(t, append(command, as...)...)
-			}
+	eachHelm(t, func(t *testing.T, helm string) {
+		n := newNamespace(t).Using(helm)
+		as := grant(t, n, installRole(t))
+		values := profile.Small().And(chart.Values{
+			"schedules.a": schedule("@yearly", nil), "ingress.hosts": chart.List{chart.Map{"host": "agent.example.com"}},
+			"secret.stringData.OPENAI_API_KEY": "a",
+			"rbac.rules":                       chart.List{chart.Map{"apiGroups": chart.List{""}, "resources": chart.List{"configmaps"}, "verbs": chart.List{"get"}}},
+		}).And(migration("OPENAI_BASE_URL"))
+		n.InstallNoWait(t, "ai-agent", values, append(as, "--wait", "--timeout=3m")...)
+		upgrade := func(as []string) (string, error) {
+			return n.TryUpgrade(t, "ai-agent", chart.Values{"config.LOG_LEVEL": "DEBUG"}, append(as, "--reuse-values", "--wait", "--timeout=3m")...)
+		}
+		out, err := upgrade(as)
+		require.NoError(t, err, out)
+		for _, command := range [][]string{{"rollback", "ai-agent", "1", "--wait", "--timeout=3m"}, {"test", "ai-agent", "--logs"}} {
+			n.MustHelm(t, append(command, as...)...)
+		}
 
-			less := grant(t, n, without(installRole(t), "patch", "deployments"))
-			cluster.Eventually(t, "the loss of the right", time.Minute, may(n, false, "patch", "apps", "deployments"))
-			out, err = upgrade(less)
-			require.Error(t, err, "control")
-			assert.Contains(t, out, "forbidden")
+		less := grant(t, n, without(installRole(t), "patch", "deployments"))
+		cluster.Eventually(t, "the loss of the right", time.Minute, may(n, false, "patch", "apps", "deployments"))
+		out, err = upgrade(less)
+		require.Error(t, err, "control")
+		assert.Contains(t, out, "forbidden")
 
-			as = grant(t, n, installRole(t))
-			cluster.Eventually(t, "the right again", time.Minute, may(n, true, "patch", "apps", "deployments"))
-			n.MustHelm(t, append([]string{"uninstall", "ai-agent"}, as...)...)
-		})
-	}
+		as = grant(t, n, installRole(t))
+		cluster.Eventually(t, "the right again", time.Minute, may(n, true, "patch", "apps", "deployments"))
+		n.MustHelm(t, append([]string{"uninstall", "ai-agent"}, as...)...)
+	})
 }
 
 // A deployer that may not read Secrets installs and upgrades with releases in ConfigMaps,

@@ -2,6 +2,7 @@ package live
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -19,6 +20,7 @@ import (
 	"example.com/ai-agent/test/internal/chart"
 	"example.com/ai-agent/test/internal/charttest"
 	"example.com/ai-agent/test/internal/cluster"
+	"example.com/ai-agent/test/internal/observe"
 	"example.com/ai-agent/test/internal/scale"
 )
 
@@ -259,26 +261,11 @@ func settled(n *cluster.Namespace, release string) cluster.Condition {
 		selector.LabelSelector += ",app.kubernetes.io/instance=" + release
 	}
 	return func(ctx context.Context) error {
-		deployments, err := n.Client().AppsV1().Deployments(n.Name).List(ctx, selector)
-		if err != nil {
-			return err
+		pods, err := observe.Settled(ctx, n, selector, selector)
+		if err == nil && pods == 0 {
+			err = errors.New("no pods")
 		}
-		pods, err := n.Client().CoreV1().Pods(n.Name).List(ctx, selector)
-		if err != nil {
-			return err
-		}
-		want := 0
-		for _, d := range deployments.Items {
-			replicas, s := *d.Spec.Replicas, d.Status
-			want += int(replicas)
-			if s.ObservedGeneration < d.Generation || s.UpdatedReplicas < replicas || s.AvailableReplicas < replicas {
-				return fmt.Errorf("%d of %d pods of %s are updated, and %d available", s.UpdatedReplicas, replicas, d.Name, s.AvailableReplicas)
-			}
-		}
-		if want == 0 || len(pods.Items) != want {
-			return fmt.Errorf("%d pods exist instead of %d", len(pods.Items), want)
-		}
-		return nil
+		return err
 	}
 }
 

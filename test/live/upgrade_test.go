@@ -112,19 +112,15 @@ func replaceUnderLoad(t *testing.T, n *cluster.Namespace, times int, replace fun
 // has scaled: with Helm 3, and with Helm 4, whose server-side apply may conflict.
 func TestUpgradeKeepsTheAutoscalersPods(t *testing.T) {
 	t.Parallel()
-	require.NoError(t, repo.UseTools("helm4"))
-	for _, helm := range []string{"helm", "helm4"} {
-		t.Run(helm, func(t *testing.T) {
-			t.Parallel()
-			n := newNamespace(t).Using(helm)
-			n.Install(t, "ai-agent", profile.Unscaled(2*time.Minute))
-			replicas := observe.Of(n, "ai-agent").RecordReplicas(t)
-			n.Upgrade(t, "ai-agent", chart.Values{"autoscaling.enabled": true, "autoscaling.maxReplicas": 4})
-			cluster.Eventually(t, "a fourth replica from the autoscaler", 4*time.Minute, replicas.Reached(4))
-			n.Upgrade(t, "ai-agent", chart.Values{"args": chart.List{"serve"}}) // idle ones
-			assert.Equal(t, []int32{3, 4}, observe.Counts(replicas.History(t)))
-		})
-	}
+	eachHelm(t, func(t *testing.T, helm string) {
+		n := newNamespace(t).Using(helm)
+		n.Install(t, "ai-agent", profile.Unscaled(2*time.Minute))
+		replicas := observe.Of(n, "ai-agent").RecordReplicas(t)
+		n.Upgrade(t, "ai-agent", chart.Values{"autoscaling.enabled": true, "autoscaling.maxReplicas": 4})
+		cluster.Eventually(t, "a fourth replica from the autoscaler", 4*time.Minute, replicas.Reached(4))
+		n.Upgrade(t, "ai-agent", chart.Values{"args": chart.List{"serve"}}) // idle ones
+		assert.Equal(t, []int32{3, 4}, observe.Counts(replicas.History(t)))
+	})
 }
 
 // Control: a chart that omits `replicas` under an autoscaler, as most do. Helm 3 then

@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"bufio"
-	"flag"
 	"fmt"
 	"io"
 	"net/http"
@@ -30,11 +29,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	flag.Parse()
-	_ = flag.Set("test.parallel", "100") // they only wait: all at the same time, on any number of cores
-	status := m.Run()
-	_ = os.RemoveAll(folder)
-	os.Exit(status)
+	process.Main(m, folder)
 }
 
 // prepare builds the agent into a temporary folder and finds the proxies.

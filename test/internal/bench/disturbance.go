@@ -92,7 +92,7 @@ func (s *site) calm(t *testing.T) {
 // drain drains every node in turn.
 func (s *site) drain(t *testing.T) {
 	for _, node := range observe.Workers(t, s.n.Client()) {
-		s.n.DrainOf(t, node, "")
+		s.n.DrainOf(t, node)
 	}
 }
 

@@ -10,8 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/common/expfmt"
-	"github.com/prometheus/common/model"
 	"github.com/stretchr/testify/require"
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
@@ -32,17 +30,23 @@ type recorder struct {
 	start     time.Time
 
 	lock    sync.Mutex
-	pods    map[types.UID]*Pod
-	cpu     map[types.UID]float64 // seconds used up to the last reading
-	before  map[types.UID]float64 // up to the first one
+	pods    map[types.UID]*life
 	now     Scaling
 	scaling []Scaling
+}
+
+// life is that of a pod, with the CPU seconds that it has used.
+type life struct {
+	Pod
+	used   float64 // up to the last reading
+	before float64 // up to the first one, if the pod was there before the recorder
+	read   bool
 }
 
 // record starts a recorder of the pods that Subject.prepared labels.
 func record(t *testing.T, n *cluster.Namespace) *recorder {
 	t.Helper()
-	r := &recorder{namespace: n, start: time.Now(), pods: map[types.UID]*Pod{}, cpu: map[types.UID]float64{}, before: map[types.UID]float64{}}
+	r := &recorder{namespace: n, start: time.Now(), pods: map[types.UID]*life{}}
 	all := informers.NewSharedInformerFactoryWithOptions(n.Client(), 0, informers.WithNamespace(n.Name))
 	agents := informers.NewSharedInformerFactoryWithOptions(n.Client(), 0, informers.WithNamespace(n.Name),
 		informers.WithTweakListOptions(func(o *metav1.ListOptions) { o.LabelSelector = agentsIn(n) }))
@@ -89,7 +93,7 @@ func (r *recorder) pod(pod *corev1.Pod) {
 	defer r.lock.Unlock()
 	seen := r.pods[pod.UID]
 	if seen == nil {
-		seen = &Pod{Name: pod.Name, Created: r.since(pod.CreationTimestamp.Time)}
+		seen = &life{Pod: Pod{Name: pod.Name, Created: r.since(pod.CreationTimestamp.Time)}}
 		r.pods[pod.UID] = seen
 	}
 	seen.Node, seen.Restarts = pod.Spec.NodeName, int(observe.Restarts(*pod))
@@ -171,8 +175,7 @@ func (r *recorder) readCPU(ctx context.Context) {
 
 // addCPU reads the metrics of a kubelet.
 func (r *recorder) addCPU(text string) {
-	parser := expfmt.NewTextParser(model.UTF8Validation)
-	families, err := parser.TextToMetricFamilies(strings.NewReader(text))
+	families, err := observe.ParseMetrics(strings.NewReader(text))
 	if err != nil {
 		return
 	}
@@ -180,23 +183,19 @@ func (r *recorder) addCPU(text string) {
 	defer r.lock.Unlock()
 	used := map[string]float64{} // by pod
 	for _, metric := range families["pod_cpu_usage_seconds_total"].GetMetric() {
-		labels := map[string]string{}
-		for _, label := range metric.GetLabel() {
-			labels[label.GetName()] = label.GetValue()
-		}
-		if labels["namespace"] == r.namespace.Name {
-			used[labels["pod"]] = metric.GetCounter().GetValue()
+		if observe.Label(metric, "namespace") == r.namespace.Name {
+			used[observe.Label(metric, "pod")] = metric.GetCounter().GetValue()
 		}
 	}
-	for uid, pod := range r.pods {
+	for _, pod := range r.pods {
 		seconds, known := used[pod.Name]
 		if !known {
 			continue
 		}
-		if _, read := r.before[uid]; !read && pod.Created < 0 {
-			r.before[uid] = seconds
+		if !pod.read && pod.Created < 0 {
+			pod.before = seconds
 		}
-		r.cpu[uid] = seconds
+		pod.used, pod.read = seconds, true
 	}
 }
 
@@ -217,16 +216,14 @@ func (r *recorder) fill(s *Scenario) {
 	r.lock.Lock()
 	defer r.lock.Unlock()
 	s.Started, s.Scaling = r.start, slices.Clone(r.scaling)
-	for _, uid := range slices.SortedFunc(maps.Keys(r.pods), func(a, b types.UID) int {
-		return strings.Compare(r.pods[a].Name, r.pods[b].Name)
-	}) {
-		pod := *r.pods[uid]
-		s.Pods = append(s.Pods, pod)
+	byName := func(a, b *life) int { return strings.Compare(a.Name, b.Name) }
+	for _, pod := range slices.SortedFunc(maps.Values(r.pods), byName) {
+		s.Pods = append(s.Pods, pod.Pod)
 		end := pod.Gone
 		if end == 0 {
 			end = s.Ended
 		}
 		s.Cost.PodSeconds += end - max(pod.Created, 0)
-		s.Cost.CPUSeconds += r.cpu[uid] - r.before[uid]
+		s.Cost.CPUSeconds += pod.used - pod.before
 	}
 }

@@ -18,7 +18,7 @@ import (
 func TestRecorderFollowsEarlierPods(t *testing.T) {
 	t.Parallel()
 	start := time.Now()
-	r := &recorder{namespace: new(cluster.Cluster).Existing("live"), start: start, pods: map[types.UID]*Pod{}, cpu: map[types.UID]float64{}, before: map[types.UID]float64{}}
+	r := &recorder{namespace: new(cluster.Cluster).Existing("live"), start: start, pods: map[types.UID]*life{}}
 	pod := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Name: "a", UID: "1", CreationTimestamp: metav1.NewTime(start.Add(-time.Minute))},
 		Status: corev1.PodStatus{
@@ -62,7 +62,7 @@ func TestScenarioCountsRunsByWhatClientsSaw(t *testing.T) {
 	})
 	assert.Equal(t, 2, s.InFlight)
 	assert.Len(t, s.Runs, 3)
-	assert.Equal(t, []bool{true, false, false}, []bool{s.Runs[0].BeforeDisturbance, s.Runs[1].BeforeDisturbance, s.Runs[2].BeforeDisturbance})
+	assert.Equal(t, []bool{true, false, false}, []bool{s.Before(s.Runs[0]), s.Before(s.Runs[1]), s.Before(s.Runs[2])})
 	assert.Equal(t, "b", s.Runs[1].Pod)
 	assert.InDelta(t, 9, s.Runs[1].Start, 0.001)
 	assert.Equal(t, []Requests{{output.Request, 11, 3, 1, "refused"}}, s.Requests)

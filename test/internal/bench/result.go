@@ -60,8 +60,6 @@ type Run struct {
 	Events  int            `json:"events"` // that arrived in order, each once
 	Outcome output.Outcome `json:"outcome"`
 	Error   string         `json:"error,omitempty"`
-	// BeforeDisturbance is true of runs that ended before it.
-	BeforeDisturbance bool `json:"beforeDisturbance,omitempty"`
 }
 
 // Requests are the short requests of one kind in one second.

@@ -23,9 +23,10 @@ const (
 	Defaults  Route = "ingress, proxy's defaults"
 )
 
+// Addresses of the proxy's entry points: with the advised settings, and with its defaults.
 const (
-	advisedProxy = "http://traefik.traefik"
-	defaultProxy = "http://traefik.traefik:81"
+	AdvisedProxy = "http://traefik.traefik"
+	DefaultProxy = "http://traefik.traefik:81"
 )
 
 // proxied reports whether the route leads through the proxy.
@@ -37,9 +38,9 @@ func (r Route) to(s *site, load prober.Load) prober.Load {
 	case Service:
 		load.URL = s.url()
 	case Defaults:
-		load.URL = defaultProxy
+		load.URL = DefaultProxy
 	default:
-		load.URL = advisedProxy
+		load.URL = AdvisedProxy
 	}
 	if r.proxied() {
 		load.Host = s.host()

@@ -10,11 +10,11 @@ import (
 
 	"github.com/stretchr/testify/require"
 	appsv1 "k8s.io/api/apps/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"example.com/ai-agent/test/agent/output"
 	"example.com/ai-agent/test/internal/cluster"
+	"example.com/ai-agent/test/internal/observe"
 	"example.com/ai-agent/test/internal/prober"
 	"example.com/ai-agent/test/internal/repo"
 )
@@ -120,7 +120,7 @@ func (s *Scenario) fill(seen []output.Load) {
 			}
 			s.Runs = append(s.Runs, Run{
 				Kind: event.Kind, Client: event.Client, Pod: begun.Pod, Start: begun.At.Sub(s.Started).Seconds(), End: at,
-				Events: event.Tokens, Outcome: event.Outcome, Error: event.Error, BeforeDisturbance: at < s.Disturbed,
+				Events: event.Tokens, Outcome: event.Outcome, Error: event.Error,
 			})
 		}
 	}
@@ -166,25 +166,8 @@ func (s *site) url() string {
 // settled holds if the Deployment has all of its pods, and no pod is terminating.
 // Without a Deployment, it holds if there is no pod.
 func (s *site) settled(ctx context.Context) error {
-	pods, err := s.n.Client().CoreV1().Pods(s.n.Name).List(ctx, metav1.ListOptions{LabelSelector: agentsIn(s.n)})
-	if err != nil {
-		return err
-	}
-	d, err := s.current(ctx)
-	if apierrors.IsNotFound(err) && len(pods.Items) == 0 {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	want := *d.Spec.Replicas
-	if d.Status.ObservedGeneration < d.Generation || d.Status.UpdatedReplicas != want || d.Status.AvailableReplicas != want {
-		return fmt.Errorf("%d of %d replicas are updated and %d available", d.Status.UpdatedReplicas, want, d.Status.AvailableReplicas)
-	}
-	if len(pods.Items) != int(want) {
-		return fmt.Errorf("%d pods, expected %d", len(pods.Items), want)
-	}
-	return nil
+	_, err := observe.Settled(ctx, s.n, metav1.ListOptions{FieldSelector: "metadata.name=" + s.deployment().Name}, metav1.ListOptions{LabelSelector: agentsIn(s.n)})
+	return err
 }
 
 func (s *site) current(ctx context.Context) (*appsv1.Deployment, error) {

@@ -9,7 +9,7 @@ import (
 type Usage struct {
 	Subject      string
 	Starts       []float64 // seconds from the start of a container until its pod was Ready; sorted
-	Replacements []float64 // seconds that a removed pod was missing until another was Ready, 0 if it was earlier; sorted
+	Replacements []float64 // seconds from the removal of a pod until another was Ready, 0 if that one was Ready earlier; sorted
 	Unreplaced   int       // removed pods that were not replaced, as after a scale-down
 	Seconds      float64   // that the scenarios lasted
 	Cost
@@ -63,7 +63,7 @@ func (u *Usage) add(s Scenario) {
 	}
 }
 
-// Change is a number that is valid from a time on.
+// Change is the value of a number from a time on.
 type Change struct {
 	At    float64
 	Value int

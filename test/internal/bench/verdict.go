@@ -40,12 +40,15 @@ type Before struct {
 // Lost reports whether the run ended with another outcome than output.Done.
 func (r Run) Lost() bool { return r.Outcome != output.Done }
 
+// Before reports whether a run ended before the disturbance.
+func (s Scenario) Before(r Run) bool { return r.End < s.Disturbed }
+
 // Verdict counts what the disturbance cost.
 func (s Scenario) Verdict() Verdict {
 	v := Verdict{Scenarios: 1}
 	for _, run := range s.Runs {
 		switch {
-		case run.BeforeDisturbance:
+		case s.Before(run):
 			count(&v.Before.Runs, &v.Before.RunsLost, run.Lost())
 		case run.Start <= s.Disturbed:
 			count(&v.InFlight, &v.Interrupted, run.Lost())

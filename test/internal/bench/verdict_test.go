@@ -17,7 +17,7 @@ func TestVerdictCountsLosses(t *testing.T) {
 	t.Parallel()
 	const disturbed = 10
 	run := func(start, end float64, outcome output.Outcome) bench.Run {
-		return bench.Run{Start: start, End: end, Outcome: outcome, BeforeDisturbance: end < disturbed}
+		return bench.Run{Start: start, End: end, Outcome: outcome}
 	}
 	finished := run(5, 15, output.Done)
 	for _, test := range []struct {
@@ -40,7 +40,7 @@ func TestVerdictCountsLosses(t *testing.T) {
 			bench.Verdict{Scenarios: 1, InFlight: 1, Later: 2, LaterLost: 1}, "loss",
 		},
 		{
-			"a failure before the disturbance is reported apart",
+			"a failure before the disturbance is reported separately",
 			bench.Scenario{InFlight: 1, Runs: []bench.Run{finished, run(1, 2, output.Interrupted), run(1, 2, output.Done)}},
 			bench.Verdict{Scenarios: 1, InFlight: 1, Before: bench.Before{Runs: 2, RunsLost: 1}}, "no loss",
 		},

@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -18,15 +19,16 @@ const NamespaceLabel = "ai-agent/namespace"
 // The node carries the run's label meanwhile, so that a later run can uncordon it.
 func (n *Namespace) Drain(t *testing.T, node string) string {
 	t.Helper()
-	return n.DrainOf(t, node, ",app.kubernetes.io/name=ai-agent")
+	return n.DrainOf(t, node, "app.kubernetes.io/name=ai-agent")
 }
 
-// DrainOf is Drain for the pods with the NamespaceLabel, and with what further says, such
-// as ",app=server".
-func (n *Namespace) DrainOf(t *testing.T, node, further string) string {
+// DrainOf is Drain for the pods with the NamespaceLabel and further labels, such as
+// "app=server".
+func (n *Namespace) DrainOf(t *testing.T, node string, further ...string) string {
 	t.Helper()
+	selector := strings.Join(append([]string{NamespaceLabel + "=" + n.Name}, further...), ",")
 	n.MustKubectl(t, "label", "node", node, "--overwrite", runLabel+"="+n.cluster.run.id)
-	out, err := n.Kubectl(t, "drain", node, "--pod-selector="+NamespaceLabel+"="+n.Name+further, "--delete-emptydir-data", "--timeout=8m")
+	out, err := n.Kubectl(t, "drain", node, "--pod-selector="+selector, "--delete-emptydir-data", "--timeout=8m")
 	require.NoError(t, n.cluster.run.uncordon(context.WithoutCancel(t.Context()), node)) // even if the drain failed
 	require.NoError(t, err, out)
 	return out

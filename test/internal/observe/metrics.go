@@ -28,7 +28,7 @@ func (r *Release) Probes(ctx context.Context, pod corev1.Pod, probe, result stri
 	if err != nil {
 		return 0, err
 	}
-	metrics, err := parse(bytes.NewReader(body))
+	metrics, err := ParseMetrics(bytes.NewReader(body))
 	return metrics.sum("prober_probe_total", map[string]string{"pod_uid": string(pod.UID), "probe_type": probe, "result": result}), err
 }
 
@@ -61,7 +61,7 @@ func (r *Release) Scrape(t *testing.T, pod corev1.Pod) (Metrics, error) {
 		return nil, err
 	}
 	defer res.Body.Close()
-	return parse(res.Body)
+	return ParseMetrics(res.Body)
 }
 
 // Runs returns how many runs have ended with an outcome.
@@ -94,7 +94,8 @@ func (r *Release) AllRuns(t *testing.T, outcome string) (total int) {
 	return total
 }
 
-func parse(text io.Reader) (Metrics, error) {
+// ParseMetrics reads metrics in Prometheus' text format.
+func ParseMetrics(text io.Reader) (Metrics, error) {
 	parser := expfmt.NewTextParser(model.UTF8Validation)
 	return parser.TextToMetricFamilies(text)
 }
@@ -103,15 +104,23 @@ func parse(text io.Reader) (Metrics, error) {
 func (m Metrics) sum(metric string, labels map[string]string) int {
 	total := 0
 	for _, sample := range m[metric].GetMetric() {
-		matching := 0
-		for _, label := range sample.GetLabel() {
-			if value, ok := labels[label.GetName()]; ok && value == label.GetValue() {
-				matching++
-			}
+		matching := true
+		for name, value := range labels {
+			matching = matching && Label(sample, name) == value
 		}
-		if matching == len(labels) {
+		if matching {
 			total += int(sample.GetCounter().GetValue() + sample.GetGauge().GetValue())
 		}
 	}
 	return total
+}
+
+// Label returns the value of a label of a metric, or "".
+func Label(metric *dto.Metric, name string) string {
+	for _, label := range metric.GetLabel() {
+		if label.GetName() == name {
+			return label.GetValue()
+		}
+	}
+	return ""
 }

@@ -158,6 +158,30 @@ func (r *Release) Gone(old []types.UID) cluster.Condition {
 	}
 }
 
+// Settled returns how many pods the selected Deployments want. It fails unless they have
+// rolled out and exactly these of the selected pods exist: none of an earlier rollout is left.
+func Settled(ctx context.Context, n *cluster.Namespace, deployments, pods metav1.ListOptions) (want int, err error) {
+	all, err := n.Client().AppsV1().Deployments(n.Name).List(ctx, deployments)
+	if err != nil {
+		return 0, err
+	}
+	exist, err := n.Client().CoreV1().Pods(n.Name).List(ctx, pods)
+	if err != nil {
+		return 0, err
+	}
+	for _, d := range all.Items {
+		replicas, s := *d.Spec.Replicas, d.Status
+		want += int(replicas)
+		if s.ObservedGeneration < d.Generation || s.UpdatedReplicas != replicas || s.AvailableReplicas != replicas {
+			return want, fmt.Errorf("%d of %d pods of %s are updated, and %d available", s.UpdatedReplicas, replicas, d.Name, s.AvailableReplicas)
+		}
+	}
+	if len(exist.Items) != want {
+		return want, fmt.Errorf("%d pods exist instead of %d", len(exist.Items), want)
+	}
+	return want, nil
+}
+
 // Nodes returns the nodes of the release's pods, sorted and each once.
 func (r *Release) Nodes(t *testing.T) []string {
 	t.Helper()

@@ -166,7 +166,7 @@ func spread(sorted []float64) string {
 	if len(sorted)%2 == 0 {
 		median = (sorted[middle-1] + median) / 2
 	}
-	return fmt.Sprintf("%.1f s, at most %.1f s", median, sorted[len(sorted)-1])
+	return fmt.Sprintf("%.1f s (%.1f s)", median, sorted[len(sorted)-1])
 }
 
 // reach is the truth table of connections, as a matrix.

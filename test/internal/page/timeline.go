@@ -116,7 +116,8 @@ func (m moments) Plot(c draw.Canvas, p *plot.Plot) {
 	}
 }
 
-// left returns where a name at the right of a line begins: at its left if there is no room.
+// left returns where the name of a line begins: to its right or, if there is no room, as far right
+// as the name fits.
 func (m moments) left(at vg.Length, name string) vg.Length {
 	if m.fits(at+5, name) {
 		return at + 5

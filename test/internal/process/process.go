@@ -2,6 +2,7 @@
 package process
 
 import (
+	"flag"
 	"fmt"
 	"net"
 	"os"
@@ -26,6 +27,16 @@ func Build(folder, command string) (string, error) {
 		return "", fmt.Errorf("building %s: %w: %s", command, err, out)
 	}
 	return binary, nil
+}
+
+// Main runs tests that only wait: all at the same time, on any number of cores. It removes
+// a folder, and exits.
+func Main(m *testing.M, folder string) {
+	flag.Parse()
+	_ = flag.Set("test.parallel", "100")
+	status := m.Run()
+	_ = os.RemoveAll(folder)
+	os.Exit(status)
 }
 
 // Addresses are chosen below the range from which systems choose the ports of connections

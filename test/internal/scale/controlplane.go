@@ -10,13 +10,12 @@ import (
 
 	"github.com/gruntwork-io/terratest/modules/k8s"
 	"github.com/gruntwork-io/terratest/modules/logger"
-	dto "github.com/prometheus/client_model/go"
-	"github.com/prometheus/common/expfmt"
-	"github.com/prometheus/common/model"
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+
+	"example.com/ai-agent/test/internal/observe"
 )
 
 // Server is what the API server has counted since its start.
@@ -43,7 +42,7 @@ func ReadServer(ctx context.Context, client kubernetes.Interface) (Server, error
 	if err != nil {
 		return Server{}, err
 	}
-	families, err := parse(text)
+	families, err := observe.ParseMetrics(bytes.NewReader(text))
 	if err != nil {
 		return Server{}, fmt.Errorf("metrics of the API server: %w", err)
 	}
@@ -51,7 +50,7 @@ func ReadServer(ctx context.Context, client kubernetes.Interface) (Server, error
 	for _, metric := range families["apiserver_request_total"].GetMetric() {
 		count := metric.GetCounter().GetValue()
 		read.Requests += count
-		if writes(label(metric, "verb"), label(metric, "resource"), label(metric, "subresource")) {
+		if writes(observe.Label(metric, "verb"), observe.Label(metric, "resource"), observe.Label(metric, "subresource")) {
 			read.Writes += count
 		}
 	}
@@ -99,18 +98,15 @@ func ReadAutoscaler(t *testing.T, client kubernetes.Interface, config *rest.Conf
 	require.NoError(t, err)
 	defer response.Body.Close()
 	require.Equal(t, http.StatusOK, response.StatusCode, "metrics of the controller manager")
-	var text bytes.Buffer
-	_, err = text.ReadFrom(response.Body)
-	require.NoError(t, err)
-	families, err := parse(text.Bytes())
+	families, err := observe.ParseMetrics(response.Body)
 	require.NoError(t, err)
 	return autoscaler(families)
 }
 
-func autoscaler(families map[string]*dto.MetricFamily) (read Autoscaler) {
+func autoscaler(families observe.Metrics) (read Autoscaler) {
 	for _, metric := range families["horizontal_pod_autoscaler_controller_reconciliation_duration_seconds"].GetMetric() {
 		histogram := metric.GetHistogram()
-		if label(metric, "error") != "none" {
+		if observe.Label(metric, "error") != "none" {
 			read.Failed += float64(histogram.GetSampleCount())
 			continue
 		}
@@ -118,18 +114,4 @@ func autoscaler(families map[string]*dto.MetricFamily) (read Autoscaler) {
 		read.Seconds += histogram.GetSampleSum()
 	}
 	return read
-}
-
-func parse(text []byte) (map[string]*dto.MetricFamily, error) {
-	parser := expfmt.NewTextParser(model.UTF8Validation)
-	return parser.TextToMetricFamilies(bytes.NewReader(text))
-}
-
-func label(metric *dto.Metric, name string) string {
-	for _, pair := range metric.GetLabel() {
-		if pair.GetName() == name {
-			return pair.GetValue()
-		}
-	}
-	return ""
 }

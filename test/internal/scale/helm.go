@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 
 	"helm.sh/helm/v3/pkg/action"
+	helmchart "helm.sh/helm/v3/pkg/chart"
 	"helm.sh/helm/v3/pkg/chart/loader"
 	"helm.sh/helm/v3/pkg/chartutil"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
@@ -41,15 +42,7 @@ func (h *Helm) Traffic() Traffic { return Traffic{h.requests.Load(), h.bytes.Loa
 
 // Install installs a release of a chart in a folder.
 func (h *Helm) Install(namespace, release, folder string, values chart.Values) error {
-	config, err := h.configuration(namespace)
-	if err != nil {
-		return err
-	}
-	loaded, err := loader.Load(folder)
-	if err != nil {
-		return err
-	}
-	given, err := read(values)
+	config, loaded, given, err := h.prepare(namespace, folder, values)
 	if err != nil {
 		return err
 	}
@@ -61,15 +54,7 @@ func (h *Helm) Install(namespace, release, folder string, values chart.Values) e
 
 // Upgrade changes values of a release.
 func (h *Helm) Upgrade(namespace, release, folder string, values chart.Values) error {
-	config, err := h.configuration(namespace)
-	if err != nil {
-		return err
-	}
-	loaded, err := loader.Load(folder)
-	if err != nil {
-		return err
-	}
-	given, err := read(values)
+	config, loaded, given, err := h.prepare(namespace, folder, values)
 	if err != nil {
 		return err
 	}
@@ -89,6 +74,24 @@ func (h *Helm) Uninstall(namespace, release string) error {
 	return err
 }
 
+// prepare reads what an install and an upgrade need.
+func (h *Helm) prepare(namespace, folder string, values chart.Values) (*action.Configuration, *helmchart.Chart, chartutil.Values, error) {
+	loaded, err := loader.Load(folder)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	text, err := values.YAML()
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	given, err := chartutil.ReadValues(text)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	config, err := h.configuration(namespace)
+	return config, loaded, given, err
+}
+
 // configuration is new for each command, as if it were a process.
 func (h *Helm) configuration(namespace string) (*action.Configuration, error) {
 	flags := genericclioptions.NewConfigFlags(true)
@@ -103,14 +106,6 @@ func (h *Helm) configuration(namespace string) (*action.Configuration, error) {
 		return nil, fmt.Errorf("connecting Helm to namespace %s: %w", namespace, err)
 	}
 	return config, nil
-}
-
-func read(values chart.Values) (chartutil.Values, error) {
-	text, err := values.YAML()
-	if err != nil {
-		return nil, err
-	}
-	return chartutil.ReadValues(text)
 }
 
 // counted counts what goes through a transport.

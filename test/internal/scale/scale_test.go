@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"example.com/ai-agent/test/internal/bench"
+	"example.com/ai-agent/test/internal/observe"
 )
 
 func TestBends(t *testing.T) {
@@ -86,7 +87,7 @@ func TestWritesAreThoseThatDependOnARelease(t *testing.T) {
 func TestFailedSyncsAreCountedApart(t *testing.T) {
 	t.Parallel()
 	const histogram = "horizontal_pod_autoscaler_controller_reconciliation_duration_seconds"
-	families, err := parse([]byte("# TYPE " + histogram + ` histogram
+	families, err := observe.ParseMetrics(strings.NewReader("# TYPE " + histogram + ` histogram
 ` + histogram + `_bucket{action="none",error="none",le="+Inf"} 4
 ` + histogram + `_sum{action="none",error="none"} 2.5
 ` + histogram + `_count{action="none",error="none"} 4

@@ -48,7 +48,7 @@ func Example() bench.Result {
 	}
 	bare := &r.Scenarios[3]
 	bare.Runs = append(bare.Runs, bench.Run{Kind: output.Poll, Client: 3, Pod: bare.Pods[2].Name, Start: 3, End: 9, Events: 1,
-		Outcome: output.Failed, Error: "the model answered 500", BeforeDisturbance: true})
+		Outcome: output.Failed, Error: "the model answered 500"})
 	r.Scenarios[8].Invalid = "2 runs were in flight, at least 12 are needed" // a drain
 	for _, of := range []string{"releases", "schedules", "config keys"} {
 		for size := 1; size <= 100; size *= 10 {
@@ -140,7 +140,6 @@ func (s subject) run(client int, start float64, pods []bench.Pod, random *rand.R
 		run.End, run.Outcome, run.Error = pod.Gone, output.Interrupted, "the stream ended before the run did"
 	}
 	run.Events = int((run.End - run.Start) * 4)
-	run.BeforeDisturbance = run.End <= disturbed
 	return run
 }
 
