@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Builds an image of servers that test/live runs agents on, and loads it into the cluster
-# CLUSTER: "debian", with servers that Debian packages, or "npm". The image "n8n" is built
-# from the image npm, and stays in Docker, where conform judges it. Their base is Debian's
-# image if Docker can pull it, and is otherwise built from Debian's packages. With the
-# argument "plan", it only prints what it would install on this machine.
+# CLUSTER: "debian", with servers that Debian packages, "npm", or one of the proxies
+# "nginx", "haproxy" and "caddy". The image "n8n" is built from the image npm, and stays in
+# Docker, where conform judges it. Their base is Debian's image if Docker can pull it, and
+# is otherwise built from Debian's packages. With the argument "plan", it only prints what
+# it would install on this machine.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 source "$root/scripts/debootstrap.sh"

@@ -121,7 +121,10 @@ quick)
 	;;
 bench-runs)
 	part "environment" environment
-	bench results "TestSideBySide|TestPolicyTruthTable" results.json reach.json
+	for proxy in nginx haproxy caddy; do
+		part "$proxy" "$root/scripts/servers-image.sh" "$proxy"
+	done
+	bench results "TestSideBySide|TestSideBySideAtAPowerOff|TestPolicyTruthTable" results.json power-off.json reach.json
 	;;
 soak)
 	part "environment" environment

@@ -32,11 +32,16 @@ type comparison struct {
 	seconds      int      // SECONDS that a run takes
 }
 
+// What `make test` compares. In `make bench-runs`, all other subjects undergo only the same
+// disturbances, unless it is told which.
+var (
+	mainSubjects     = []string{bench.Own, "specification", "helm create"}
+	mainDisturbances = []string{"rollout", "scale-down", "drain"}
+)
+
 func comparisonFromEnv(t *testing.T) comparison {
 	t.Helper()
-	c := comparison{
-		subjects: []string{bench.Own, "specification", "helm create"}, disturbances: []string{"rollout", "scale-down", "drain"}, streams: 10, seconds: 45,
-	}
+	c := comparison{subjects: mainSubjects, disturbances: mainDisturbances, streams: 10, seconds: 45}
 	if os.Getenv("BENCH") != "results" {
 		return c
 	}
@@ -60,7 +65,13 @@ func number(t *testing.T, name string, otherwise int) int {
 
 func (c comparison) includes(s bench.Subject, d bench.Disturbance) bool {
 	chosen := func(names []string, name string) bool { return len(names) == 0 || slices.Contains(names, name) }
-	return chosen(c.subjects, s.Name) && chosen(c.disturbances, d.Name) && (!d.Slow || s.Scales())
+	if d.Slow && !s.Scales() {
+		return false
+	}
+	if len(c.subjects) == 0 && len(c.disturbances) == 0 {
+		return slices.Contains(mainSubjects, s.Name) || slices.Contains(mainDisturbances, d.Name)
+	}
+	return chosen(c.subjects, s.Name) && chosen(c.disturbances, d.Name)
 }
 
 // requireKnown fails the test if a name of the comparison is none of a subject or disturbance.
@@ -88,7 +99,7 @@ func (c comparison) load() prober.Load {
 func (c comparison) own(t *testing.T, n *cluster.Namespace, r bench.Route) bench.Subject {
 	t.Helper()
 	values := profile.Modest().With("agent.maxRunSeconds", max(300, 2*c.seconds)) // the default, if that is enough
-	if r != bench.Service {
+	if r.InTraefik() {
 		values = values.And(everyPath)
 	}
 	own, err := bench.Render(bench.Own, charttest.Own(t), n.Values(values))
@@ -117,6 +128,11 @@ func (c comparison) of(t *testing.T, n *cluster.Namespace, r bench.Route) []benc
 	for _, protection := range bench.ProtectionNames() {
 		all = append(all, own.Without(protection))
 	}
+	abrupt := own.Abrupt()
+	all = append(all, abrupt, specification.Abrupt(), created.Abrupt())
+	for _, protection := range []string{"preStop", "probes", "strategy"} {
+		all = append(all, abrupt.Without(protection))
+	}
 	if c.peers != "" {
 		peers, err := bench.Peers(c.peers)
 		require.NoError(t, err)
@@ -134,46 +150,70 @@ func TestSideBySide(t *testing.T) {
 	results := newResults(t, "results")
 	subjects := c.of(t, liveCluster().Existing(""), bench.Service)
 	c.requireKnown(t, subjects)
-	for i, subject := range subjects {
-		for _, disturbance := range bench.Disturbances {
-			if disturbance.Proxy || !c.includes(subject, disturbance) {
-				continue
-			}
-			row := results.row(bench.Once(subject, bench.Service, disturbance, prober.Load{}))
-			t.Run(subject.Name+"/"+disturbance.Name, func(t *testing.T) {
-				t.Parallel()
-				n := newNamespace(t)
-				results.judge(t, row, bench.Once(c.of(t, n, bench.Service)[i], bench.Service, disturbance, c.load()).Run(t, n), disturbance)
-			})
-		}
-	}
-	t.Run("behind a proxy", func(t *testing.T) {
-		if !c.whole {
-			t.Skip("`make bench-runs` runs it")
-		}
+	c.compare(t, results, subjects, bench.Service)
+	t.Run("behind proxies", func(t *testing.T) {
+		c.requireWhole(t)
 		t.Parallel()
-		c.behindProxy(t, results)
+		c.compare(t, results, subjects[:2], bench.Proxied...)
+	})
+	t.Run("behind Traefik", func(t *testing.T) {
+		c.requireWhole(t)
+		t.Parallel()
+		liveCluster().Lock(t, "traefik")
+		installController(t)
+		c.compare(t, results, subjects[:2], bench.Ingress, bench.HTTPRoute, bench.Defaults)
 	})
 }
 
-// behindProxy compares this chart with the specification's manifests, one scenario after
-// another: they share the proxy.
-func (c comparison) behindProxy(t *testing.T, results *results) {
-	liveCluster().Lock(t, "traefik")
-	installController(t)
-	load := c.load()
-	load.Clients[output.GRPC] = 0 // Traefik speaks HTTP/1.1 to the Service
-	for i, subject := range c.of(t, liveCluster().Existing(""), bench.Ingress)[:2] {
-		for _, route := range []bench.Route{bench.Ingress, bench.HTTPRoute, bench.Defaults} {
+func (c comparison) requireWhole(t *testing.T) {
+	t.Helper()
+	if !c.whole {
+		t.Skip("`make bench-runs` runs it")
+	}
+}
+
+// compare disturbs subjects, the first of those that c.of returns, by each route.
+func (c comparison) compare(t *testing.T, results *results, subjects []bench.Subject, routes ...bench.Route) {
+	t.Helper()
+	for i, subject := range subjects {
+		for _, route := range routes {
 			for _, disturbance := range bench.Disturbances {
-				if !c.includes(subject, disturbance) || !disturbance.Proxy && (disturbance.Name != "rollout" || route == bench.Defaults) {
-					continue
+				if !disturbance.Alone && route.Has(disturbance) && c.includes(subject, disturbance) {
+					c.disturb(t, results, i, subject.Name, route, disturbance)
 				}
-				t.Run(subject.Name+"/"+string(route)+"/"+disturbance.Name, func(t *testing.T) {
-					n := newNamespace(t)
-					plan := bench.Once(c.of(t, n, route)[i], route, disturbance, load)
-					results.judge(t, results.row(plan), plan.Run(t, n), disturbance)
-				})
+			}
+		}
+	}
+}
+
+// disturb runs a scenario as a subtest: of the subject that c.of returns as number i.
+func (c comparison) disturb(t *testing.T, results *results, i int, name string, route bench.Route, disturbance bench.Disturbance) {
+	t.Helper()
+	row := results.row(bench.Once(bench.Subject{Name: name}, route, disturbance, prober.Load{}))
+	t.Run(name+"/"+string(route)+"/"+disturbance.Name, func(t *testing.T) {
+		if !disturbance.Alone && !route.InTraefik() { // which scenarios share
+			t.Parallel()
+		}
+		load := c.load()
+		if route != bench.Service {
+			load.Clients[output.GRPC] = 0 // a proxy speaks HTTP/1.1 to the Service
+		}
+		n := newNamespace(t)
+		results.judge(t, row, bench.Once(c.of(t, n, route)[i], route, disturbance, load).Run(t, n), disturbance)
+	})
+}
+
+// The power-off of a node interrupts the runs on it, with whatever manifests. The test is
+// not parallel, because the node runs pods of other tests, too.
+func TestSideBySideAtAPowerOff(t *testing.T) {
+	c := comparisonFromEnv(t)
+	c.requireWhole(t)
+	liveCluster().Exclusive(t)
+	results := newResults(t, "power-off")
+	for i, subject := range c.of(t, liveCluster().Existing(""), bench.Service)[:3] {
+		for _, disturbance := range bench.Disturbances {
+			if disturbance.Alone && c.includes(subject, disturbance) {
+				c.disturb(t, results, i, subject.Name, bench.Service, disturbance)
 			}
 		}
 	}
@@ -187,14 +227,14 @@ func (r *results) judge(t *testing.T, row int, s bench.Scenario, d bench.Disturb
 	verdict := s.Verdict()
 	t.Logf("%+v", verdict)
 	require.Empty(t, verdict.Invalid)
-	hasty := d.Name == "rollout of the proxy" && s.Route == string(bench.Defaults)
+	hasty := d.Name == "rollout of the proxy" && bench.Route(s.Route).Defaults()
 	switch {
 	case d.Kills, hasty, s.Subject == "specification" && d.Name == "rollout":
 		assert.NotZero(t, verdict.Interrupted+verdict.LaterLost)
-	case s.Subject == bench.Own:
+	case bench.IsOwn(s.Subject):
 		assert.Zero(t, verdict.Interrupted+verdict.LaterLost, "runs lost: %v", lost(s))
 		assert.Zero(t, verdict.RequestsFailed)
-		if s.Route == string(bench.Service) { // a proxy learns of the agent only after a while
+		if !bench.Route(s.Route).InTraefik() { // which learns of the agent only after a while
 			assert.Zero(t, verdict.Before.RunsLost+verdict.Before.RequestsFailed, "before the disturbance")
 		}
 	}

@@ -1,11 +1,8 @@
 package live
 
 import (
-	"context"
 	"fmt"
-	"os/exec"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -50,46 +47,12 @@ func TestSpreadPodsSurviveALostWorker(t *testing.T) {
 	assert.Equal(t, []string{lost}, crowd.Nodes(t))
 	assert.Len(t, spread.Nodes(t), 3)
 
-	docker := func(command string) {
-		out, err := exec.CommandContext(context.WithoutCancel(t.Context()), "docker", command, lost).CombinedOutput() // kind runs a node as a container
-		require.NoError(t, err, string(out))
-	}
-	restart := func() {
-		docker("start")
-		cluster.Eventually(t, "the worker's return", 3*time.Minute, observe.NodeReady(n.Client(), lost))
-		cluster.Eventually(t, "routes between all nodes", 3*time.Minute, routed(n)) // all tests need them
-	}
-	t.Cleanup(restart)
-	docker("kill")
+	on := n.PowerOff(t, lost)
 	cluster.Eventually(t, "two endpoints", 2*time.Minute, spread.Endpoints(2))
 	cluster.Eventually(t, "none of the crowd", time.Minute, crowd.Endpoints(0))
 	const tokens = 7
 	requireDone(t, prober.Ask(t, n, prober.Run{Node: kept, URL: serviceURL, Task: "say hello", MaxTokens: tokens}), tokens)
 
-	restart()
+	on()
 	cluster.Eventually(t, "three endpoints", 3*time.Minute, spread.Endpoints(3))
-}
-
-// routed returns nil if every node has a route to the pods of each other node, through
-// its current address. When a lost node returns, it is Ready before the others have one.
-func routed(n *cluster.Namespace) cluster.Condition {
-	return func(ctx context.Context) error {
-		nodes, err := n.Client().CoreV1().Nodes().List(ctx, metav1.ListOptions{})
-		if err != nil {
-			return err
-		}
-		for _, node := range nodes.Items {
-			routes, err := exec.CommandContext(ctx, "docker", "exec", node.Name, "ip", "route").Output()
-			if err != nil {
-				return err
-			}
-			for _, other := range nodes.Items {
-				route := fmt.Sprintf("%s via %s ", other.Spec.PodCIDR, observe.NodeAddress(other))
-				if other.Name != node.Name && !strings.Contains(string(routes), route) {
-					return fmt.Errorf("%s has no route %s to the pods of %s", node.Name, route, other.Name)
-				}
-			}
-		}
-		return nil
-	}
 }

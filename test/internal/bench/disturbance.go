@@ -3,7 +3,9 @@ package bench
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
@@ -23,6 +25,7 @@ type Disturbance struct {
 	Ends    bool // the subject is gone afterwards
 	Proxy   bool // it disturbs only clients behind the proxy
 	Slow    bool // the autoscaler takes more than ten minutes
+	Alone   bool // it disturbs everything in the cluster
 	disturb func(*testing.T, *site, prober.Loading)
 }
 
@@ -50,6 +53,8 @@ var Disturbances = []Disturbance{
 	{Name: "unrelated Ingress", Proxy: true, disturb: func(t *testing.T, s *site, _ prober.Loading) { s.editUnrelated(t) }},
 	{Name: "rollout of the proxy", Proxy: true, disturb: func(t *testing.T, s *site, _ prober.Loading) { s.restartProxy(t) }},
 	{Name: "force deletion", Removes: 1, Kills: true, disturb: func(t *testing.T, s *site, _ prober.Loading) { s.kill(t) }},
+	{Name: "model unreachable", Kills: true, disturb: func(t *testing.T, s *site, _ prober.Loading) { s.cutOff(t) }},
+	{Name: "power-off of a node", Kills: true, Alone: true, disturb: func(t *testing.T, s *site, load prober.Loading) { s.powerOff(t, load) }},
 }
 
 func (s *site) target() string { return "deployment/" + s.deployment().Name }
@@ -128,8 +133,49 @@ func (s *site) uninstall(t *testing.T) {
 
 // kill deletes a pod without a grace period, as if its node had failed.
 func (s *site) kill(t *testing.T) {
+	now := int64(0)
+	require.NoError(t, s.n.Client().CoreV1().Pods(s.n.Name).Delete(t.Context(), s.pods(t)[0].Name, metav1.DeleteOptions{GracePeriodSeconds: &now}))
+}
+
+// cutOff resets the connections from one pod to the model, and refuses new ones for a while.
+func (s *site) cutOff(t *testing.T) {
+	model := s.model(t)
+	port := fmt.Sprint(model.Spec.Containers[0].Ports[0].ContainerPort)
+	s.n.CutOff(t, s.pods(t)[0], model.Status.PodIP, port, 20*time.Second)
+}
+
+// powerOff powers a node with pods of the subject off: one that runs neither the clients nor
+// the model. It powers it on when the Service has dropped the node's pods.
+func (s *site) powerOff(t *testing.T, load prober.Loading) {
+	spared := []string{load.Node(t), s.model(t).Spec.NodeName}
+	i := slices.IndexFunc(s.pods(t), func(pod corev1.Pod) bool { return !slices.Contains(spared, pod.Spec.NodeName) })
+	require.GreaterOrEqual(t, i, 0, "all pods of the subject are on nodes with the clients or the model: %v", spared)
+	lost := s.pods(t)[i]
+	on := s.n.PowerOff(t, lost.Spec.NodeName)
+	cluster.Eventually(t, "a pod that is not Ready", 3*time.Minute, func(ctx context.Context) error {
+		pod, err := s.n.Client().CoreV1().Pods(s.n.Name).Get(ctx, lost.Name, metav1.GetOptions{})
+		if err == nil && observe.IsReady(*pod) {
+			err = fmt.Errorf("pod %s is Ready", lost.Name)
+		}
+		return err
+	})
+	on()
+}
+
+// pods returns the pods of the subject.
+func (s *site) pods(t *testing.T) []corev1.Pod {
+	t.Helper()
 	pods, err := s.n.Client().CoreV1().Pods(s.n.Name).List(t.Context(), metav1.ListOptions{LabelSelector: agentsIn(s.n)})
 	require.NoError(t, err)
-	now := int64(0)
-	require.NoError(t, s.n.Client().CoreV1().Pods(s.n.Name).Delete(t.Context(), pods.Items[0].Name, metav1.DeleteOptions{GracePeriodSeconds: &now}))
+	return pods.Items
+}
+
+// model returns the pod of the model, which all tests share.
+func (s *site) model(t *testing.T) corev1.Pod {
+	t.Helper()
+	servers := s.n.Servers()
+	pods, err := servers.Client().CoreV1().Pods(servers.Name).List(t.Context(), metav1.ListOptions{LabelSelector: "app=llm"})
+	require.NoError(t, err)
+	require.Len(t, pods.Items, 1)
+	return pods.Items[0]
 }

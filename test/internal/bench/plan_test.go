@@ -20,7 +20,7 @@ func TestScenarioThatCouldNotBeRunIsReported(t *testing.T) {
 	t.Parallel()
 	result := bench.Result{Started: time.Now(), Commit: "a", Kubernetes: "v1.37.2", Machine: bench.Machine{CPUs: 2, Memory: 1, OS: "Debian"}}
 	subject := bench.Subject{Name: bench.Own}
-	for _, route := range []bench.Route{bench.Service, bench.Ingress, bench.HTTPRoute, bench.Defaults} {
+	for _, route := range append(bench.Proxied, bench.Service, bench.Ingress, bench.HTTPRoute, bench.Defaults) {
 		result.Scenarios = append(result.Scenarios, bench.Once(subject, route, bench.Disturbances[0], prober.Load{}).NotRun())
 	}
 	text, err := json.Marshal(result)
@@ -39,12 +39,13 @@ func TestTotalsLeaveOutWhatIsMeantToLose(t *testing.T) {
 	lost := bench.Scenario{Subject: bench.Own, Disturbance: "force deletion", Route: "service", Ended: 2, Disturbed: 1, Runs: []bench.Run{{Outcome: "interrupted", End: 2}}}
 	unsurvivable := lost
 	unsurvivable.Unsurvivable = true
-	ablated := lost
-	ablated.Subject += " without preStop"
+	ablated, abrupt := lost, lost
+	ablated.Subject += ", abrupt without preStop"
+	abrupt.Subject += ", abrupt"
 	total := func(s bench.Scenario) int {
 		table := bench.Result{Scenarios: []bench.Scenario{s}}.Table()
 		assert.Equal(t, 1, table.Rows[0].Cells[0].Interrupted)
 		return table.Total(true).Interrupted + table.Total(false).Interrupted
 	}
-	assert.Equal(t, []int{1, 0, 0}, []int{total(lost), total(unsurvivable), total(ablated)})
+	assert.Equal(t, []int{1, 1, 0, 0}, []int{total(lost), total(abrupt), total(unsurvivable), total(ablated)})
 }

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"strings"
 	"testing"
 
 	networkingv1 "k8s.io/api/networking/v1"
@@ -14,35 +15,64 @@ import (
 // Route is the way from the clients to the subject.
 type Route string
 
-// The routes. A subject's own Ingress or HTTPRoute is used, or else a plain one. The proxy
-// is Traefik, with the settings that the chart's NOTES advise or with its defaults.
+// The routes. Ingress, HTTPRoute and Defaults lead through Traefik: with the settings that
+// the chart's NOTES advise, or with its defaults. A subject's own Ingress or HTTPRoute is
+// used, or else a plain one. The other proxies forward to the subject's Service: with the
+// settings that README recommends, or with their defaults.
 const (
-	Service   Route = "service"
-	Ingress   Route = "ingress"
-	HTTPRoute Route = "httproute"
-	Defaults  Route = "ingress, proxy's defaults"
+	Service         Route = "service"
+	Ingress         Route = "ingress"
+	HTTPRoute       Route = "httproute"
+	Defaults        Route = "ingress, proxy's defaults"
+	Nginx           Route = "nginx"
+	NginxDefaults   Route = "nginx, its defaults"
+	HAProxy         Route = "haproxy"
+	HAProxyDefaults Route = "haproxy, its defaults"
+	Caddy           Route = "caddy"
+	CaddyDefaults   Route = "caddy, its defaults"
 )
 
-// Addresses of the proxy's entry points: with the advised settings, and with its defaults.
+// Proxied are the routes through a proxy that has the subject's namespace to itself.
+var Proxied = []Route{Nginx, NginxDefaults, HAProxy, HAProxyDefaults, Caddy, CaddyDefaults}
+
+// Addresses of Traefik's entry points: with the advised settings, and with its defaults.
 const (
 	AdvisedProxy = "http://traefik.traefik"
 	DefaultProxy = "http://traefik.traefik:81"
 )
 
-// proxied reports whether the route leads through the proxy.
-func (r Route) proxied() bool { return r != Service }
+// Defaults reports whether the route leads through a proxy with its default settings.
+func (r Route) Defaults() bool { return strings.HasSuffix(string(r), "defaults") }
+
+// InTraefik reports whether the route leads through Traefik, which other tests share.
+func (r Route) InTraefik() bool { return r == Ingress || r == HTTPRoute || r == Defaults }
+
+// Has reports whether the comparison has a disturbance for this route. Behind a proxy, a
+// rollout stands for all that is not the proxy's own.
+func (r Route) Has(d Disturbance) bool {
+	switch {
+	case r == Service:
+		return !d.Proxy
+	case d.Name == "unrelated Ingress":
+		return r.InTraefik()
+	default:
+		return d.Proxy || d.Name == "rollout" && !r.Defaults()
+	}
+}
 
 // to completes a load with the address of a subject in a namespace.
 func (r Route) to(s *site, load prober.Load) prober.Load {
-	switch r {
-	case Service:
+	switch {
+	case r == Service:
 		load.URL = s.url()
-	case Defaults:
+	case r == Defaults:
 		load.URL = DefaultProxy
-	default:
+	case r.InTraefik():
 		load.URL = AdvisedProxy
+	default:
+		load.URL = "http://proxy"
 	}
-	if r.proxied() {
+	if r.InTraefik() {
 		load.Host = s.host()
 	}
 	return load
@@ -50,12 +80,12 @@ func (r Route) to(s *site, load prober.Load) prober.Load {
 
 func (s *site) host() string { return s.n.Name + ".example.com" }
 
-// through exposes the subject at a host by this route only.
-func (s *site) through(r Route) {
+// expose exposes the subject by its route only.
+func (s *site) expose() {
 	ingresses, routes := chart.All[*networkingv1.Ingress](s.Objects), chart.All[*unstructured.Unstructured](s.Objects)
 	s.Objects = without[*unstructured.Unstructured](without[*networkingv1.Ingress](s.Objects))
 	service, port := s.service(), s.service().Spec.Ports[0].Port
-	switch r {
+	switch s.route {
 	case Ingress, Defaults:
 		if len(ingresses) == 0 {
 			ingresses = []*networkingv1.Ingress{plainIngress(service.Name, port)}
@@ -116,6 +146,10 @@ func (s *site) editUnrelated(t *testing.T) {
 
 // restartProxy restarts the proxy, and waits until the rollout is complete.
 func (s *site) restartProxy(t *testing.T) {
-	s.n.MustKubectl(t, "--namespace=traefik", "rollout", "restart", "deployment/traefik")
-	s.n.MustKubectl(t, "--namespace=traefik", "rollout", "status", "deployment/traefik", "--timeout=10m")
+	where, deployment := "--namespace="+s.n.Name, "deployment/proxy"
+	if s.route.InTraefik() {
+		where, deployment = "--namespace=traefik", "deployment/traefik"
+	}
+	s.n.MustKubectl(t, where, "rollout", "restart", deployment)
+	s.n.MustKubectl(t, where, "rollout", "status", deployment, "--timeout=10m")
 }

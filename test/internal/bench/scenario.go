@@ -34,9 +34,12 @@ func Once(s Subject, r Route, d Disturbance, load prober.Load) Plan {
 	return Plan{s, r, d.Name, slices.Values([]Disturbance{d}), 4, load}
 }
 
+// runSeconds is how long a run takes.
+func (p Plan) runSeconds() int { return p.Load.MaxTokens / cluster.TokensPerSecond }
+
 // settledWithin bounds the end of a disturbance: this chart's autoscaler waits for five
-// minutes, and then removes a pod every two.
-const settledWithin = 20 * time.Minute
+// minutes, and then removes a pod every two; a pod that is removed waits for its last run.
+const settledWithin = 30 * time.Minute
 
 // Run installs a subject, disturbs it under load, and returns what was seen. It fails the
 // test if the scenario could not be run, not if the subject lost runs.
@@ -44,16 +47,17 @@ func (p Plan) Run(t *testing.T, n *cluster.Namespace) Scenario {
 	t.Helper()
 	image, err := repo.AgentImage()
 	require.NoError(t, err)
-	s := &site{n, p.Subject.prepared(n, image, p.Replicas)}
-	s.through(p.Route)
+	s := &site{n, p.Subject.prepared(n, image, p.Replicas), p.Route}
+	s.expose()
 	s.install(t)
+	s.startProxy(t, p.runSeconds())
 	recorded := record(t, n)
 	load := prober.StartLoad(t, n, p.Route.to(s, p.Load))
 	cluster.Eventually(t, "a run of each client", 5*time.Minute, load.InFlight(p.Load.Runs()))
 
 	result := p.empty()
 	result.Disturbed, result.Invalid = recorded.since(time.Now()), recorded.restarted()
-	result.Unsurvivable = p.Route == Defaults
+	result.Unsurvivable = p.Route.Defaults()
 	removes, ends := 0, false
 	for disturbance := range p.Disturbances {
 		t.Logf("%s: %s", time.Now().Format(time.TimeOnly), disturbance.Name)
@@ -65,7 +69,7 @@ func (p Plan) Run(t *testing.T, n *cluster.Namespace) Scenario {
 	}
 	result.Settled = recorded.since(time.Now())
 	load.Stop(t)
-	seen := load.Await(t, time.Duration(p.Load.MaxTokens/cluster.TokensPerSecond+120)*time.Second)
+	seen := load.Await(t, time.Duration(p.runSeconds()+120)*time.Second)
 	result.Ended = recorded.since(time.Now())
 	recorded.fill(&result)
 	result.fill(seen)
@@ -135,6 +139,7 @@ func (s *Scenario) fill(seen []output.Load) {
 type site struct {
 	n *cluster.Namespace
 	Subject
+	route Route
 }
 
 // install installs the subject and waits until its pods are Ready.

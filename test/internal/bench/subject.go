@@ -149,6 +149,21 @@ func (s Subject) Without(protection string) Subject {
 	return without
 }
 
+// abrupt is part of the names of subjects that Abrupt returns.
+const abrupt = ", abrupt"
+
+// Abrupt returns a copy of the subject with an agent that refuses connections from SIGTERM
+// on, as most servers do, and takes 10 s to start. Its runs in flight go on.
+func (s Subject) Abrupt() Subject {
+	s = s.copy()
+	s.Name += abrupt
+	s.agent().Args = []string{"serve", "--drain-delay=0s", "--fault=slow-start=10s"}
+	return s
+}
+
+// IsOwn reports whether a subject is this repository's chart with all of its protections.
+func IsOwn(subject string) bool { return strings.TrimSuffix(subject, abrupt) == Own }
+
 // Protections maps the name of each feature that protects runs to the function that
 // removes it.
 var Protections = map[string]func(*Subject){

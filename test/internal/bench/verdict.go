@@ -198,10 +198,10 @@ func (t Table) row(s Scenario) int {
 func (t Table) Total(own bool) Verdict {
 	var total Verdict
 	for _, row := range t.Rows {
-		if strings.HasPrefix(row.Subject, Own+" without ") {
+		if strings.Contains(row.Subject, " without ") {
 			continue
 		}
-		if (row.Subject == Own) == own {
+		if IsOwn(row.Subject) == own {
 			total = total.Add(row.Total)
 		}
 	}

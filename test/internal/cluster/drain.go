@@ -28,7 +28,7 @@ func (n *Namespace) DrainOf(t *testing.T, node string, further ...string) string
 	t.Helper()
 	selector := strings.Join(append([]string{NamespaceLabel + "=" + n.Name}, further...), ",")
 	n.MustKubectl(t, "label", "node", node, "--overwrite", runLabel+"="+n.cluster.run.id)
-	out, err := n.Kubectl(t, "drain", node, "--pod-selector="+selector, "--delete-emptydir-data", "--timeout=8m")
+	out, err := n.Kubectl(t, "drain", node, "--pod-selector="+selector, "--delete-emptydir-data", "--timeout=30m")
 	require.NoError(t, n.cluster.run.uncordon(context.WithoutCancel(t.Context()), node)) // even if the drain failed
 	require.NoError(t, err, out)
 	return out

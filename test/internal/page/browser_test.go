@@ -1,6 +1,7 @@
 package page_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/url"
@@ -21,9 +22,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"example.com/ai-agent/test/internal/bench/benchtest"
+	"example.com/ai-agent/test/internal/repo"
 )
 
-// browser starts Chromium. With SCREENSHOTS=folder, tests save screenshots there.
+// browser starts Chromium. Tests keep a screenshot of each page, in .cache/screenshots or the
+// folder SCREENSHOTS.
 func browser(t *testing.T) context.Context {
 	t.Helper()
 	program := ""
@@ -141,7 +144,7 @@ func open(t *testing.T, browser context.Context, text string, width int64, schem
 	return got, heard.list()
 }
 
-// screenshot writes what a tab shows to the folder SCREENSHOTS, if that is set.
+// screenshot keeps what a tab shows.
 func screenshot(t *testing.T, tab context.Context) {
 	t.Helper()
 	name := strings.Map(func(r rune) rune {
@@ -150,10 +153,8 @@ func screenshot(t *testing.T, tab context.Context) {
 		}
 		return r
 	}, t.Name()) + ".png"
-	folder := os.Getenv("SCREENSHOTS")
-	if folder == "" {
-		return
-	}
+	folder := cmp.Or(os.Getenv("SCREENSHOTS"), repo.Path(".cache", "screenshots"))
+	require.NoError(t, os.MkdirAll(folder, 0o755))
 	image, err := chromedp.Run(tab, chromedp.FullScreenshot(100))
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(filepath.Join(folder, name), image, 0o600))

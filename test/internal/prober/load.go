@@ -84,6 +84,14 @@ func StartLoad(t *testing.T, n *cluster.Namespace, load Load) Loading {
 	return started
 }
 
+// Node returns the name of the node that the load runs on.
+func (l Loading) Node(t *testing.T) string {
+	t.Helper()
+	pod, err := l.client.namespace.Client().CoreV1().Pods(l.client.namespace.Name).Get(t.Context(), l.client.pod, metav1.GetOptions{})
+	require.NoError(t, err)
+	return pod.Spec.NodeName
+}
+
 // Seen returns what the load's clients have seen so far.
 func (l Loading) Seen(ctx context.Context) ([]output.Load, error) {
 	n := l.client.namespace

@@ -1,0 +1,63 @@
+package bench
+
+import (
+	"embed"
+	"fmt"
+	"strings"
+	"testing"
+	"text/template"
+
+	"github.com/stretchr/testify/require"
+
+	"example.com/ai-agent/test/internal/repo"
+)
+
+//go:embed proxies
+var proxies embed.FS
+
+// configs are the files of proxies, by the first word of the route.
+var configs = map[string]string{"nginx": "nginx.conf", "haproxy": "haproxy.cfg", "caddy": "Caddyfile"}
+
+// reverseProxy is what the files of proxies read.
+type reverseProxy struct {
+	Upstream     string // HOST:PORT of the subject
+	Advised      bool
+	Seconds      int // that a run takes at most
+	SleepSeconds int // before the proxy is told to stop
+	Image        string
+	Config       string
+}
+
+// GraceSeconds is long enough for the runs that are in flight when the proxy is told to stop.
+func (p reverseProxy) GraceSeconds() int { return p.SleepSeconds + p.Seconds }
+
+// startProxy starts the proxy of the route, if that has the namespace to itself.
+func (s *site) startProxy(t *testing.T, runSeconds int) {
+	t.Helper()
+	name, _, _ := strings.Cut(string(s.route), ",")
+	config, own := configs[name]
+	if !own {
+		return
+	}
+	images, err := repo.Version("SERVERS_IMAGE")
+	require.NoError(t, err)
+	p := reverseProxy{
+		Upstream: strings.TrimPrefix(s.url(), "http://"), Advised: !s.route.Defaults(), Seconds: runSeconds + 30, SleepSeconds: 10,
+		Image: fmt.Sprintf("%s:%s", images, name),
+	}
+	if s.route == Caddy { // it ends WebSockets when it is told to stop
+		p.SleepSeconds = p.Seconds
+	}
+	p.Config = p.execute(t, config)
+	s.n.Apply(t, p.execute(t, "manifest.yaml"))
+	s.n.MustKubectl(t, "rollout", "status", "deployment/proxy", "--timeout=5m")
+}
+
+func (p reverseProxy) execute(t *testing.T, file string) string {
+	t.Helper()
+	all, err := template.ParseFS(proxies, "proxies/"+file)
+	require.NoError(t, err)
+	var text strings.Builder
+	require.NoError(t, all.Execute(&text, p))
+	return text.String()
+}
