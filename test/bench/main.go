@@ -77,6 +77,9 @@ func (r report) write(stdout io.Writer) error {
 	if err := result.Table().Write(stdout, r.markdown); err != nil {
 		return err
 	}
+	if err := bench.WriteUsage(stdout, result.Usage(), r.markdown); err != nil {
+		return err
+	}
 	_, err = fmt.Fprintf(stdout, "\nThe page with all scenarios is %s\n", r.output)
 	return err
 }

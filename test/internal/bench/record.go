@@ -43,7 +43,7 @@ type life struct {
 	read   bool
 }
 
-// record starts a recorder of the pods that Subject.prepared labels.
+// record starts a recorder of the pods that Plan.prepared labels.
 func record(t *testing.T, n *cluster.Namespace) *recorder {
 	t.Helper()
 	r := &recorder{namespace: n, start: time.Now(), pods: map[types.UID]*life{}}

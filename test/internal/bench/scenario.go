@@ -47,7 +47,7 @@ func (p Plan) Run(t *testing.T, n *cluster.Namespace) Scenario {
 	t.Helper()
 	image, err := repo.AgentImage()
 	require.NoError(t, err)
-	s := &site{n, p.Subject.prepared(n, image, p.Replicas), p.Route}
+	s := &site{n, p.prepared(n, image), p.Route}
 	s.expose()
 	s.install(t)
 	s.startProxy(t, p.runSeconds())

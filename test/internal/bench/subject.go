@@ -197,11 +197,11 @@ func without[T runtime.Object](objects chart.Objects) chart.Objects {
 	})
 }
 
-// prepared returns a copy of the subject for a benchmark in a namespace. All subjects get
-// the same agent image and addresses, small resource requests, and a fixed number of
-// replicas.
-func (s Subject) prepared(n *cluster.Namespace, image string, replicas int32) Subject {
-	s = s.copy()
+// prepared returns a copy of the subject for a plan in a namespace. All subjects get the
+// same agent image and addresses, time enough for a run, small resource requests, and a
+// fixed number of replicas.
+func (p Plan) prepared(n *cluster.Namespace, image string) Subject {
+	s, replicas := p.Subject.copy(), p.Replicas
 	for _, object := range s.Objects {
 		if accessor, err := meta.Accessor(object); err == nil {
 			accessor.SetNamespace("")
@@ -212,6 +212,9 @@ func (s Subject) prepared(n *cluster.Namespace, image string, replicas int32) Su
 	for name, value := range map[string]string{"OPENAI_BASE_URL": n.ModelURL(), "OPENAI_API_KEY": "not-checked", "REDIS_URL": "", "DATABASE_URL": ""} {
 		agent.Env = slices.DeleteFunc(agent.Env, func(v corev1.EnvVar) bool { return v.Name == name })
 		agent.Env = append(agent.Env, corev1.EnvVar{Name: name, Value: value})
+	}
+	if !slices.ContainsFunc(agent.Env, func(v corev1.EnvVar) bool { return v.Name == "MAX_RUN_SECONDS" }) {
+		agent.Env = append(agent.Env, corev1.EnvVar{Name: "MAX_RUN_SECONDS", Value: strconv.Itoa(2 * p.runSeconds())})
 	}
 	agent.Resources = corev1.ResourceRequirements{Requests: corev1.ResourceList{"cpu": resource.MustParse("50m"), "memory": resource.MustParse("64Mi")}}
 	sleepWithoutShell(agent.Lifecycle)

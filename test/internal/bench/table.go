@@ -15,9 +15,7 @@ const Legend = "runs: how many were interrupted, of those in flight when the dis
 
 // Write writes the table for a terminal, or as Markdown.
 func (t Table) Write(to io.Writer, markdown bool) error {
-	rows := table.NewWriter()
-	rows.SetStyle(table.StyleLight)
-	rows.Style().Format.Header = text.FormatDefault
+	rows := newTable()
 	rows.Style().Options.SeparateRows = true
 	header := table.Row{"", "route"}
 	for _, disturbance := range t.Disturbances {
@@ -35,12 +33,37 @@ func (t Table) Write(to io.Writer, markdown bool) error {
 		}
 		rows.AppendRow(cells)
 	}
-	out := rows.Render
-	if markdown {
-		out = rows.RenderMarkdown
-	}
-	_, err := fmt.Fprintf(to, "%s.\n\n%s\n\n%s.\n%s", t.Headline(), out(), Legend, t.before())
+	_, err := fmt.Fprintf(to, "%s.\n\n%s\n\n%s.\n%s", t.Headline(), render(rows, markdown), Legend, t.before())
 	return err
+}
+
+// WriteUsage writes what subjects took and used as a table.
+func WriteUsage(to io.Writer, all []Usage, markdown bool) error {
+	rows := newTable()
+	rows.AppendHeader(table.Row{"", "container start to Ready: median (maximum)", "removal to replacement: median (maximum)", "average pods", "average CPUs"})
+	for _, u := range all {
+		if u.Seconds > 0 {
+			rows.AppendRow(table.Row{
+				u.Subject, Spread(u.Starts), Spread(u.Replacements), fmt.Sprintf("%.1f", u.PodSeconds/u.Seconds), fmt.Sprintf("%.2f", u.CPUSeconds/u.Seconds),
+			})
+		}
+	}
+	_, err := fmt.Fprintln(to, render(rows, markdown))
+	return err
+}
+
+func newTable() table.Writer {
+	rows := table.NewWriter()
+	rows.SetStyle(table.StyleLight)
+	rows.Style().Format.Header = text.FormatDefault
+	return rows
+}
+
+func render(rows table.Writer, markdown bool) string {
+	if markdown {
+		return rows.RenderMarkdown()
+	}
+	return rows.Render()
 }
 
 // before names failures that no disturbance caused, which are not in the table.

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 )
 
@@ -61,6 +62,19 @@ func (u *Usage) add(s Scenario) {
 		}
 		u.Replacements = append(u.Replacements, max(0, added[i]-at))
 	}
+}
+
+// Spread returns the median and the maximum of sorted seconds.
+func Spread(sorted []float64) string {
+	if len(sorted) == 0 {
+		return "–"
+	}
+	middle := len(sorted) / 2
+	median := sorted[middle]
+	if len(sorted)%2 == 0 {
+		median = (sorted[middle-1] + median) / 2
+	}
+	return fmt.Sprintf("%.1f s (%.1f s)", median, sorted[len(sorted)-1])
 }
 
 // Change is the value of a number from a time on.

@@ -32,7 +32,7 @@ var page = template.Must(template.New("page").Funcs(template.FuncMap{
 	"round":  func(value float64) string { return numbers.Sprintf("%.0f", value) },
 	"second": func(value float64) string { return fmt.Sprintf("%.1f", value) },
 	"since":  since,
-	"spread": spread,
+	"spread": bench.Spread,
 	"date":   func(t time.Time) string { return t.UTC().Format("2 January 2006, 15:04 UTC") },
 	"gib":    func(bytes int64) string { return fmt.Sprintf("%.3g GiB", float64(bytes)/(1<<30)) },
 	"join":   func(all []string) string { return strings.Join(all, ", ") },
@@ -154,19 +154,6 @@ func since(disturbed, at float64) string {
 		return "–"
 	}
 	return strings.Replace(fmt.Sprintf("%+.1f", at-disturbed), "-", "−", 1)
-}
-
-// spread returns the median and the maximum of sorted seconds.
-func spread(sorted []float64) string {
-	if len(sorted) == 0 {
-		return "–"
-	}
-	middle := len(sorted) / 2
-	median := sorted[middle]
-	if len(sorted)%2 == 0 {
-		median = (sorted[middle-1] + median) / 2
-	}
-	return fmt.Sprintf("%.1f s (%.1f s)", median, sorted[len(sorted)-1])
 }
 
 // reach is the truth table of connections, as a matrix.
