@@ -19,20 +19,21 @@ import (
 
 // Disturbance is what replaces, removes or kills pods of a subject.
 type Disturbance struct {
-	Name    string
-	Removes int  // pods at least
-	Kills   bool // no manifest can save the runs
-	Ends    bool // the subject is gone afterwards
-	Proxy   bool // it disturbs only clients behind the proxy
-	Slow    bool // the autoscaler takes more than ten minutes
-	Alone   bool // it disturbs everything in the cluster
-	disturb func(*testing.T, *site, prober.Loading)
+	Name     string
+	Replicas int32 // before it; 4 if it is 0
+	Removes  int   // pods at least
+	Kills    bool  // no manifest can save the runs
+	Ends     bool  // the subject is gone afterwards
+	Proxy    bool  // it disturbs only clients behind the proxy
+	Slow     bool  // the autoscaler takes more than ten minutes
+	Alone    bool  // it disturbs everything in the cluster
+	disturb  func(*testing.T, *site, prober.Loading)
 }
 
 // Disturbances are all of them, in the order of the table.
 var Disturbances = []Disturbance{
 	{Name: "rollout", Removes: 4, disturb: func(t *testing.T, s *site, _ prober.Loading) { s.restart(t) }},
-	{Name: "scale-down", Removes: 2, disturb: func(t *testing.T, s *site, _ prober.Loading) { s.scale(t, 2) }},
+	{Name: "scale-down", Replicas: 6, Removes: 2, disturb: func(t *testing.T, s *site, _ prober.Loading) { s.scale(t, 2) }},
 	{Name: "drain", Removes: 4, disturb: func(t *testing.T, s *site, _ prober.Loading) { s.drain(t) }},
 	{Name: "upgrade", Removes: 4, disturb: func(t *testing.T, s *site, _ prober.Loading) { s.upgrade(t) }},
 	{Name: "rollback", Removes: 8, disturb: func(t *testing.T, s *site, _ prober.Loading) {

@@ -41,16 +41,21 @@ func (s *site) startProxy(t *testing.T, runSeconds int) {
 	}
 	images, err := repo.Version("SERVERS_IMAGE")
 	require.NoError(t, err)
-	p := reverseProxy{
-		Upstream: strings.TrimPrefix(s.url(), "http://"), Advised: !s.route.Defaults(), Seconds: runSeconds + 30, SleepSeconds: 10,
-		Image: fmt.Sprintf("%s:%s", images, name),
-	}
-	if s.route == Caddy { // it ends WebSockets when it is told to stop
-		p.SleepSeconds = p.Seconds
-	}
+	p := newReverseProxy(s.route, runSeconds)
+	p.Upstream, p.Image = strings.TrimPrefix(s.url(), "http://"), fmt.Sprintf("%s:%s", images, name)
 	p.Config = p.execute(t, config)
 	s.n.Apply(t, p.execute(t, "manifest.yaml"))
 	s.n.MustKubectl(t, "rollout", "status", "deployment/proxy", "--timeout=5m")
+}
+
+// newReverseProxy returns the settings that README recommends for runs of a length, or the
+// defaults.
+func newReverseProxy(r Route, runSeconds int) reverseProxy {
+	p := reverseProxy{Advised: !r.Defaults(), Seconds: runSeconds + 30, SleepSeconds: 10}
+	if r == Caddy { // it ends WebSockets when it is told to stop
+		p.SleepSeconds = p.Seconds
+	}
+	return p
 }
 
 func (p reverseProxy) execute(t *testing.T, file string) string {

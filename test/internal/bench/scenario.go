@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
@@ -31,7 +32,7 @@ type Plan struct {
 
 // Once returns the plan of one disturbance.
 func Once(s Subject, r Route, d Disturbance, load prober.Load) Plan {
-	return Plan{s, r, d.Name, slices.Values([]Disturbance{d}), 4, load}
+	return Plan{s, r, d.Name, slices.Values([]Disturbance{d}), cmp.Or(d.Replicas, 4), load}
 }
 
 // runSeconds is how long a run takes.
