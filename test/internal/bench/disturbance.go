@@ -25,7 +25,8 @@ type Disturbance struct {
 	Kills    bool  // no manifest can save the runs
 	Ends     bool  // the subject is gone afterwards
 	Proxy    bool  // it disturbs only clients behind the proxy
-	Slow     bool  // the autoscaler takes more than ten minutes
+	Slow     bool  // the subject's autoscaler does it, which takes minutes
+	Busy     bool  // pods can be told to use more CPU than they request
 	Alone    bool  // it disturbs everything in the cluster
 	disturb  func(*testing.T, *site, prober.Loading)
 }
@@ -51,6 +52,7 @@ var Disturbances = []Disturbance{
 		s.uninstall(t)
 	}},
 	{Name: "autoscaler", Removes: 2, Slow: true, disturb: func(t *testing.T, s *site, _ prober.Loading) { s.calm(t) }},
+	{Name: loadStep, Slow: true, Busy: true, disturb: func(t *testing.T, s *site, _ prober.Loading) { s.burn(t) }},
 	{Name: "unrelated Ingress", Proxy: true, disturb: func(t *testing.T, s *site, _ prober.Loading) { s.editUnrelated(t) }},
 	{Name: "rollout of the proxy", Proxy: true, disturb: func(t *testing.T, s *site, _ prober.Loading) { s.restartProxy(t) }},
 	{Name: "force deletion", Removes: 1, Kills: true, disturb: func(t *testing.T, s *site, _ prober.Loading) { s.kill(t) }},
@@ -90,6 +92,28 @@ func (s *site) calm(t *testing.T) {
 		d, err := s.current(ctx)
 		if err == nil && *d.Spec.Replicas > before/2 {
 			err = fmt.Errorf("spec.replicas of the Deployment is %d, expected at most %d", *d.Spec.Replicas, before/2)
+		}
+		return err
+	})
+}
+
+// loadStep is the name of the disturbance whose new pods Usage.Steps measures.
+const loadStep = "load step"
+
+// burn makes each pod use twice the CPU that it requests, until the autoscaler has doubled
+// their number.
+func (s *site) burn(t *testing.T) {
+	pods := s.pods(t)
+	s.n.MustKubectl(t, "patch", "hpa", s.autoscaler().Name, "--patch", fmt.Sprintf(`{"spec": {"maxReplicas": %d}}`, 2*len(pods)))
+	for _, pod := range pods {
+		err := s.n.Client().CoreV1().RESTClient().Post().Namespace(s.n.Name).Resource("pods").Name(pod.Name+":8000").
+			SubResource("proxy", "faults").Param("fault", "burn-cpu=10m").Do(t.Context()).Error()
+		require.NoError(t, err)
+	}
+	cluster.Eventually(t, "twice the pods", settledWithin, func(ctx context.Context) error {
+		d, err := s.current(ctx)
+		if err == nil && int(d.Status.ReadyReplicas) < 2*len(pods) {
+			err = fmt.Errorf("%d pods of the Deployment are Ready, expected %d", d.Status.ReadyReplicas, 2*len(pods))
 		}
 		return err
 	})

@@ -27,12 +27,13 @@ type Plan struct {
 	Name         string                // of the disturbance
 	Disturbances iter.Seq[Disturbance] // one after another, under the same load
 	Replicas     int32
+	Busy         bool        // as of a Disturbance
 	Load         prober.Load // its URL is set for the Service
 }
 
 // Once returns the plan of one disturbance.
 func Once(s Subject, r Route, d Disturbance, load prober.Load) Plan {
-	return Plan{s, r, d.Name, slices.Values([]Disturbance{d}), cmp.Or(d.Replicas, 4), load}
+	return Plan{s, r, d.Name, slices.Values([]Disturbance{d}), cmp.Or(d.Replicas, 4), d.Busy, load}
 }
 
 // runSeconds is how long a run takes.

@@ -217,6 +217,10 @@ func (p Plan) prepared(n *cluster.Namespace, image string) Subject {
 		agent.Env = append(agent.Env, corev1.EnvVar{Name: "MAX_RUN_SECONDS", Value: strconv.Itoa(2 * p.runSeconds())})
 	}
 	agent.Resources = corev1.ResourceRequirements{Requests: corev1.ResourceList{"cpu": resource.MustParse("50m"), "memory": resource.MustParse("64Mi")}}
+	if p.Busy {
+		agent.Args = []string{"serve", "--fault=http"}
+		agent.Resources.Limits = corev1.ResourceList{"cpu": resource.MustParse("100m")}
+	}
 	sleepWithoutShell(agent.Lifecycle)
 	template := &s.deployment().Spec.Template
 	template.Labels = maps.Clone(template.Labels)

@@ -40,11 +40,11 @@ func (t Table) Write(to io.Writer, markdown bool) error {
 // WriteUsage writes what subjects took and used as a table.
 func WriteUsage(to io.Writer, all []Usage, markdown bool) error {
 	rows := newTable()
-	rows.AppendHeader(table.Row{"", "container start to Ready: median (maximum)", "removal to replacement: median (maximum)", "average pods", "average CPUs"})
+	rows.AppendHeader(table.Row{"", "container start to Ready: median (maximum)", "removal to replacement: median (maximum)", "load step to each new pod: median (maximum)", "average pods", "average CPUs"})
 	for _, u := range all {
 		if u.Seconds > 0 {
 			rows.AppendRow(table.Row{
-				u.Subject, Spread(u.Starts), Spread(u.Replacements), fmt.Sprintf("%.1f", u.PodSeconds/u.Seconds), fmt.Sprintf("%.2f", u.CPUSeconds/u.Seconds),
+				u.Subject, Spread(u.Starts), Spread(u.Replacements), Spread(u.Steps), fmt.Sprintf("%.1f", u.PodSeconds/u.Seconds), fmt.Sprintf("%.2f", u.CPUSeconds/u.Seconds),
 			})
 		}
 	}

@@ -11,6 +11,7 @@ type Usage struct {
 	Subject      string
 	Starts       []float64 // seconds from the start of a container until its pod was Ready; sorted
 	Replacements []float64 // seconds from the removal of a pod until another was Ready, 0 if that one was Ready earlier; sorted
+	Steps        []float64 // seconds from a load step until each new pod was Ready; sorted
 	Unreplaced   int       // removed pods that were not replaced, as after a scale-down
 	Seconds      float64   // that the scenarios lasted
 	Cost
@@ -32,6 +33,7 @@ func (r Result) Usage() []Usage {
 	for _, u := range all {
 		slices.Sort(u.Starts)
 		slices.Sort(u.Replacements)
+		slices.Sort(u.Steps)
 	}
 	return all
 }
@@ -50,6 +52,9 @@ func (u *Usage) add(s Scenario) {
 		}
 		if pod.Created >= s.Disturbed && pod.Ready != 0 {
 			added = append(added, pod.Ready)
+		}
+		if pod.Created >= s.Disturbed && pod.Ready != 0 && s.Disturbance == loadStep {
+			u.Steps = append(u.Steps, pod.Ready-s.Disturbed)
 		}
 	}
 	slices.Sort(removed)

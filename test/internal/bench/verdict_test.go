@@ -144,6 +144,8 @@ func TestUsagePairsRemovedPodsWithAddedOnes(t *testing.T) {
 	assert.Equal(t, []bench.Usage{{
 		Subject: "a", Starts: []float64{2, 3, 4, 4, 5}, Replacements: []float64{0, 3}, Unreplaced: 1, Seconds: 60, Cost: scenario.Cost,
 	}}, bench.Result{Scenarios: []bench.Scenario{scenario, invalid}}.Usage())
+	scenario.Disturbance = "load step"
+	assert.Equal(t, []float64{5, 8}, bench.Result{Scenarios: []bench.Scenario{scenario}}.Usage()[0].Steps)
 }
 
 func TestRunsInFlightOverTime(t *testing.T) {
