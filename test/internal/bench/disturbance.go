@@ -164,9 +164,10 @@ func (s *site) kill(t *testing.T) {
 
 // cutOff resets the connections from one pod to the model, and refuses new ones for a while.
 func (s *site) cutOff(t *testing.T) {
-	model := s.model(t)
-	port := fmt.Sprint(model.Spec.Containers[0].Ports[0].ContainerPort)
-	s.n.CutOff(t, s.pods(t)[0], model.Status.PodIP, port, 20*time.Second)
+	servers := s.n.Servers()
+	model, err := servers.Client().CoreV1().Services(servers.Name).Get(t.Context(), "llm-service", metav1.GetOptions{})
+	require.NoError(t, err)
+	s.n.CutOff(t, s.pods(t)[0], model.Spec.ClusterIP, model.Spec.Ports[0].Port, 20*time.Second)
 }
 
 // powerOff powers a node with pods of the subject off: one that runs neither the clients nor

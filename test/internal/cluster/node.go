@@ -34,14 +34,22 @@ func (n *Namespace) PowerOff(t *testing.T, node string) (on func()) {
 	return on
 }
 
-// CutOff resets the connections from a pod to an address, HOST:PORT, and refuses new ones
+// CutOff resets the connections that a pod has to an address and port, and refuses new ones
 // for a while. The pod's node must be kind's.
-func (n *Namespace) CutOff(t *testing.T, pod corev1.Pod, host, port string, period time.Duration) {
+func (n *Namespace) CutOff(t *testing.T, pod corev1.Pod, address string, port int32, period time.Duration) {
 	t.Helper()
-	rule := fmt.Sprintf("FORWARD --source %s --destination %s --protocol tcp --dport %s --jump REJECT --reject-with tcp-reset", pod.Status.PodIP, host, port)
-	// One command, so that an interrupted test leaves no rule behind.
-	script := fmt.Sprintf("iptables --wait --insert %s; sleep %d; iptables --wait --delete %s", rule, int(period.Seconds()), rule)
-	out, err := exec.CommandContext(t.Context(), "docker", "exec", pod.Spec.NodeName, "sh", "-c", script).CombinedOutput()
+	_, container, _ := strings.Cut(pod.Status.ContainerStatuses[0].ContainerID, "://")
+	// In the network of the pod, before any Service or NetworkPolicy: the rule ends with the pod,
+	// even if the test is interrupted.
+	const script = `set -e
+pid=$(ctr --namespace k8s.io tasks list | awk -v id="$1" '$1 == id {print $2}')
+rule="OUTPUT --destination $2 --protocol tcp --dport $3 --jump REJECT --reject-with tcp-reset"
+nsenter --target "$pid" --net iptables --wait --insert $rule
+sleep "$4"
+nsenter --target "$pid" --net iptables --wait --delete $rule`
+	command := exec.CommandContext(t.Context(), "docker", "exec", pod.Spec.NodeName, "sh", "-c", script, "sh",
+		container, address, fmt.Sprint(port), fmt.Sprint(period.Seconds()))
+	out, err := command.CombinedOutput()
 	require.NoError(t, err, string(out))
 }
 
