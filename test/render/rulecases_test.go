@@ -460,12 +460,18 @@ var ruleCases = map[string]struct {
 		{name: "a worker that adds a claim to the server's", values: singleton.And(volume(claim("ReadWriteMany", nil))).And(worker("queue", chart.Map{
 			"persistence": chart.Map{"data": chart.Map{"existingClaim": "mine"}}, "singleton": true,
 		})), at: "workers.queue.persistence.data.existingClaim"},
+		{name: "a worker that keeps the server's claim", values: ofServer(chart.Map{"retain": true}), at: "workers.queue.persistence.data.retain"},
+		{name: "a worker with labels and annotations for the server's claim", values: ofServer(chart.Map{"labels": chart.Map{"tier": "a"}, "annotations": chart.Map{"backup": "daily"}}),
+			at: "workers.queue.persistence.data.labels", also: []string{"claim-incomplete workers.queue.persistence.data.annotations"}},
 	}, map[string]chart.Values{
 		"a claim":                            volume(claim("ReadWriteMany", nil)),
 		"an existing claim":                  volume(chart.Map{"mountPath": "/data", "existingClaim": "mine"}),
 		"a null that removes a volume":       volume(nil),
 		"a null that removes the spec":       volume(chart.Map{"mountPath": "/data", "existingClaim": "mine", "spec": nil}),
 		"claims of pods that are all kept":   {"persistence.a": claim("ReadWriteOnce", chart.Map{"mountPath": "/a", "perPod": true}), "persistence.b": claim("ReadWriteOnce", chart.Map{"mountPath": "/b", "perPod": true})},
+		"a worker with another path":         ofServer(chart.Map{"mountPath": "/queue", "retain": nil}),
+		"a worker that keeps its own claim":  ofServer(claim("ReadWriteMany", chart.Map{"retain": true, "labels": chart.Map{"tier": "a"}})),
+		"claims of the pods of a worker":     ofServer(chart.Map{"retain": false}).With("persistence.data.perPod", true),
 		"another claim of the server is not": {"persistence.a": claim("ReadWriteOnce", chart.Map{"mountPath": "/a", "perPod": true}), "persistence.b": claim("ReadWriteMany", chart.Map{"mountPath": "/b", "retain": false})},
 	}},
 	"claim-of-one-node": {[]report{
@@ -1428,6 +1434,11 @@ var aDigest = "sha256:" + strings.Repeat("a", 64)
 
 func dailyWith(field string, value any) chart.Map {
 	return chart.Map{"schedule": "@daily", "task": "a", field: value}
+}
+
+// ofServer is a claim of the server, of which a worker sets fields.
+func ofServer(fields chart.Map) chart.Values {
+	return volume(claim("ReadWriteMany", nil)).And(worker("queue", chart.Map{"persistence": chart.Map{"data": fields}}))
 }
 
 // queue is a metric that exists without pods.

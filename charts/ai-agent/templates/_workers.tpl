@@ -48,7 +48,8 @@ of its own: (include "ai-agent.workerValues" …) as .Values, and its name as .w
 {{- end }}
 
 {{/* The values of a worker, as JSON: those of the release, without what is about the server, and its own. A claim that
-is defined here is the worker's: "worker" in it says so. (dict "root" $ "name" NAME) */}}
+is defined here is the worker's: "worker" in it says so. "unused" lists what the worker sets of the server's claim.
+(dict "root" $ "name" NAME) */}}
 {{- define "ai-agent.workerValues" -}}
 {{- $own := get .root.Values.workers .name | default dict }}
 {{- $defaults := include "ai-agent.workerDefaults" . | fromYaml }}
@@ -58,8 +59,13 @@ is defined here is the worker's: "worker" in it says so. (dict "root" $ "name" N
 {{- $values := include "ai-agent.overlay" (dict "base" $release "over" $defaults) | fromJson }}
 {{- $values = include "ai-agent.overlay" (dict "base" $values "over" $own) | fromJson }}
 {{- range $name, $claim := include "ai-agent.compact" $own.persistence | fromYaml }}
-  {{- $defines := or (hasKey $claim "spec") (hasKey $claim "perPod") }}
-  {{- if $defines }}{{ $_ := set (get $values.persistence $name) "worker" $.name }}{{ end }}
+  {{- $merged := get $values.persistence $name }}
+  {{- if or (hasKey $claim "spec") (hasKey $claim "perPod") }}
+    {{- $_ := set $merged "worker" $.name }}
+  {{- else if and $merged.spec (not $merged.existingClaim) (not $merged.perPod) }}
+    {{- $unused := pick $claim "annotations" "labels" "retain" | include "ai-agent.compact" | fromYaml | keys }}
+    {{- $_ := set $merged "unused" (sortAlpha $unused) }}
+  {{- end }}
 {{- end }}
 {{- set $values "env" (include "ai-agent.ownEnvironment" (dict "env" .root.Values.env "own" $own.env) | fromYamlArray) | toJson }}
 {{- end }}

@@ -24,6 +24,11 @@
 {{- if empty .mountPath }}
 - {problem: "has no mountPath.", fix: "Set its mountPath."}
 {{- end }}
+{{- range .unused }}
+- field: {{ . }}
+  problem: "sets {{ . }} without effect: the claim is the server's."
+  fix: Set it in the server's persistence, or add a spec to give the worker a claim of its own.
+{{- end }}
 {{- if and .spec .existingClaim }}
 - field: existingClaim
   problem: has both existingClaim and spec.
