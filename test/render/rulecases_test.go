@@ -42,6 +42,8 @@ var ruleCases = map[string]struct {
 			values: chart.Values{"planner.serviceAccount.name": "a", "writer.serviceAccount.name": "a"}},
 		{name: "a ServiceAccount called like the other's objects", aliases: []string{"planner", "writer"}, at: "planner.serviceAccount.name",
 			values: chart.Values{"planner.serviceAccount.name": "ai-agent-writer"}},
+		{name: "a ServiceAccount called like that of the other's jobs", aliases: []string{"planner", "writer"}, at: "planner.serviceAccount.name",
+			values: chart.Values{"planner.serviceAccount.name": "a-hook", "writer.serviceAccount.name": "a", "writer.jobs.migrate": chart.Map{"command": chart.List{"a"}}}},
 		{name: "a schedule that looks like an alias", aliases: []string{"plan", "plan-a"}, at: "plan-a.schedules.b",
 			values: chart.Values{"plan.schedules": chart.Map{"a-b": daily}, "plan-a.schedules": chart.Map{"b": daily}}},
 	}, map[string]chart.Values{

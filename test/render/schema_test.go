@@ -29,6 +29,7 @@ func TestSchemaRefuses(t *testing.T) {
 	}{
 		"a digest in the tag":               {chart.Values{"image.tag": "1.2.3@sha256:0"}, []string{"image.tag"}},
 		"a name with a capital":             {chart.Values{"fullnameOverride": "My_Agent"}, []string{"fullnameOverride"}},
+		"an account without room for -hook": {chart.Values{"serviceAccount.name": strings.Repeat("a", 249)}, []string{"serviceAccount.name"}},
 		"a name with a space":               {chart.Values{"nameOverride": "Team Agent"}, []string{"nameOverride"}},
 		"a label with a space":              {chart.Values{"commonLabels.team": "a b"}, []string{"commonLabels.team"}},
 		"a quantity with a space":           {chart.Values{"resources.limits.memory": "2 Gi"}, []string{"resources.limits.memory"}},

@@ -31,6 +31,10 @@
   {{- $_ := set $names (printf "a Job called %s-%s" (include "ai-agent.fullname" $) $name) (list "jobs" $name) }}
 {{- end }}
 {{- with include "ai-agent.earlyHooks" . }}
+  {{- $account := include "ai-agent.serviceAccountName" (merge (dict "hooks" .) $) }}
+  {{- if $.Values.serviceAccount.create }}
+    {{- $_ := set $names (printf "objects called %s" $account) (list "serviceAccount" "name") }}
+  {{- end }}
   {{- $_ := set $names (printf "objects called %s-hook" (include "ai-agent.fullname" $)) (list "fullnameOverride") }}
 {{- end }}
 {{- toJson $names }}
