@@ -402,6 +402,7 @@ app.kubernetes.io/component: {{ .worker | default "server" | quote }}`, `{{ incl
 	}},
 	{"TestRules/(config-|credential-|run-budget|url-)", []mutant{
 		{"credentials by their names accepted", plainText, "$isNamed := or (has .name $names.credentials) $isRandom", "$isNamed := false"},
+		{"credentials for a test accepted", plainText, "range $name, $value := .Values.helmTest.variables", "range $name, $value := dict"},
 		{"credentials by their forms accepted", plainText, "(regexMatch $shapes $text)", "false"},
 		{"credentials within a text accepted", plainText, "(regexMatch $assigned $rest)", "false"},
 		{"a reference to a variable refused", plainText, "regexReplaceAllLiteral $reference .value \"\"", ".value"},

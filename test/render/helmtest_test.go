@@ -113,6 +113,20 @@ func TestTestPathIsThatOfTheReadinessProbe(t *testing.T) {
 	}
 }
 
+// The test that asks for runs gets the Secret if a variable refers to one of its keys.
+func TestVariablesOfATestMayReferToTheSecret(t *testing.T) {
+	t.Parallel()
+	own := chart.Values{"helmTest.protocol": "openai-chat", "secret.existingSecret": "mine"}
+	runs := func(variables chart.Map) corev1.Container {
+		return testPods(t, own.With("helmTest.variables", variables))["ai-agent-test-runs"].Spec.Containers[0]
+	}
+	assert.Empty(t, runs(chart.Map{"MODEL": "a"}).EnvFrom)
+	container := runs(chart.Map{"API_KEY": "$(AGENT_KEY)"})
+	assert.Contains(t, container.Args, "--var=API_KEY=$(AGENT_KEY)")
+	require.Len(t, container.EnvFrom, 1)
+	assert.Equal(t, "mine", container.EnvFrom[0].SecretRef.Name)
+}
+
 // A release without configuration has nothing to test about it.
 func TestTestPodsWithoutConfiguration(t *testing.T) {
 	t.Parallel()

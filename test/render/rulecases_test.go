@@ -963,6 +963,8 @@ var ruleCases = map[string]struct {
 		{name: "a key instead of the name of a Secret", values: chart.Values{"secret.existingSecret": "sk-proj-abc-secret"}, at: "secret.existingSecret"},
 		{name: "a label of a monitor", values: chart.Values{"grafanaDashboard.labels": chart.Map{"a": "ghp_0123456789abcdef"}}, at: "grafanaDashboard.labels.a"},
 		{name: "a label", values: chart.Values{"commonLabels": chart.Map{"a": "ghp_0123456789abcdef"}}, at: "commonLabels.a"},
+		{name: "a variable of a test", values: chart.Values{"helmTest.variables": chart.Map{"MODEL": "a", "API_KEY": "abc-secret"}}, at: "helmTest.variables.API_KEY"},
+		{name: "a variable of a test by its form", values: chart.Values{"helmTest.variables": chart.Map{"ARGUMENTS": `{"key": "sk-proj-abc-secret"}`}}, at: "helmTest.variables.ARGUMENTS"},
 		{name: "a header of a probe", values: chart.Values{"livenessProbe.httpGet.httpHeaders": chart.List{chart.Map{"name": "Authorization", "value": "Basic abc-secret"}}}, at: "livenessProbe.httpGet.httpHeaders[0].value"},
 	}, map[string]chart.Values{
 		"references":            {"args": chart.List{"serve", "--api-key=$(OPENAI_API_KEY)", "--token", "$(TOKEN)"}, "env": chart.List{chart.Map{"name": "DATABASE_URL", "value": "postgres://me:$(DATABASE_PASSWORD)@db/a"}}},
@@ -973,6 +975,7 @@ var ruleCases = map[string]struct {
 		"paths of files":        {"env": chart.List{chart.Map{"name": "GOOGLE_APPLICATION_CREDENTIALS", "value": "/var/run/gcp/key.json"}}, "args": chart.List{"--token-file=/var/run/token", "--max-tokens", "5"}},
 		"names of Secrets":      {"ingress.annotations": chart.Map{"nginx.ingress.kubernetes.io/auth-secret": "basic-auth"}},
 		"values in secret":      {"secret.stringData.OPENAI_API_KEY": "sk-proj-abcdefghijklmnop"},
+		"variables of a test":   {"helmTest.variables": chart.Map{"MODEL": "a", "API_KEY": "$(AGENT_KEY)", "MAX_TOKENS": "5"}},
 		"a flag after flag":     {"args": chart.List{"--token", "--verbose"}},
 	}},
 	"run-budget-override": {[]report{

@@ -1,7 +1,7 @@
 {{/*
 A pod of `helm test`, with the security context and scheduling of the agent:
-(dict "root" $ "name" NAME "labels" LABELS "command" COMMAND "args" ARGS "environment" true | false)
-The command is YAML, by default that of every test.
+(dict "root" $ "name" NAME "labels" LABELS "command" COMMAND "args" ARGS "environment" true | false "secret" true | false)
+The command is YAML, by default that of every test. With "secret", $(NAME) in the args is that of a key in the Secret.
 */}}
 {{- define "ai-agent.testPod" -}}
 {{- $values := .root.Values -}}
@@ -45,6 +45,11 @@ spec:
       envFrom:
         - configMapRef:
             name: {{ include "ai-agent.configName" .root | quote }}
+      {{- end }}
+      {{- if and .secret (include "ai-agent.hasSecret" .root) }}
+      envFrom:
+        - secretRef:
+            name: {{ include "ai-agent.secretName" .root | quote }}
       {{- end }}
       {{- /* With cgroup v1, runc freezes a container to start it, and gives up if it gets hardly any CPU meanwhile. */}}
       resources:

@@ -29,6 +29,10 @@
   {{- $texts = print $texts (include "ai-agent.texts" (dict "path" . "name" "" "value" $value)) }}
 {{- end }}
 {{- $texts = printf "[%s]" (trimSuffix "," $texts) | fromJsonArray }}
+{{- /* Here the key is the name of the variable. */}}
+{{- range $name, $value := .Values.helmTest.variables }}
+  {{- $texts = append $texts (dict "path" (list "helmTest" "variables" $name) "name" $name "value" $value) }}
+{{- end }}
 {{- range include "ai-agent.credentials" (dict "root" $ "texts" $texts) | fromJsonArray }}
 - path: {{ include "ai-agent.path" .path }}
   problem: >-
