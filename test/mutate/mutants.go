@@ -200,6 +200,7 @@ var groups = []group{
 	}},
 	// What is selected.
 	{"TestShortened|TestRulesReport/object|TestScheduled|TestService|TestDisruption|TestTheCharts|TestVersionLabel|TestNull|TestSpecification|TestAlerts/^aaa", []mutant{
+		{"a claim that two agents share", "templates/validation/_names.tpl", `range include "ai-agent.ofAll" (dict "root" $ "template" "ai-agent.createdClaimNames") | fromYamlArray`, "range list"},
 		{"names that Kubernetes refuses", nameRules, "^[a-z]([-a-z0-9]*", "^[a-z0-9]([-a-z0-9.]*"},
 		{"aliases that share a name", nameRules, "if ne $owner $chart", "if false"},
 		{"a name that ends with dashes", names, `trunc 53 | trimAll "-."`, `trunc 53 | trimSuffix "-"`},

@@ -44,6 +44,10 @@ var ruleCases = map[string]struct {
 			values: chart.Values{"planner.serviceAccount.name": "ai-agent-writer"}},
 		{name: "a ServiceAccount called like that of the other's jobs", aliases: []string{"planner", "writer"}, at: "planner.serviceAccount.name",
 			values: chart.Values{"planner.serviceAccount.name": "a-hook", "writer.serviceAccount.name": "a", "writer.jobs.migrate": chart.Map{"command": chart.List{"a"}}}},
+		{name: "a claim that looks like an alias", aliases: []string{"plan", "plan-a"}, at: "plan-a.persistence.b",
+			values: chart.Values{"plan.persistence.a-b": claim("ReadWriteMany", nil), "plan-a.persistence.b": claim("ReadWriteMany", nil)}},
+		{name: "a worker's claim that looks like an alias", aliases: []string{"plan", "plan-a"}, at: "plan-a.workers.b.persistence.c",
+			values: chart.Values{"plan.persistence.a-b-c": claim("ReadWriteMany", nil), "plan-a.workers.b": chart.Map{"args": chart.List{"work"}, "persistence": chart.Map{"c": claim("ReadWriteMany", nil)}}}},
 		{name: "a schedule that looks like an alias", aliases: []string{"plan", "plan-a"}, at: "plan-a.schedules.b",
 			values: chart.Values{"plan.schedules": chart.Map{"a-b": daily}, "plan-a.schedules": chart.Map{"b": daily}}},
 	}, map[string]chart.Values{
@@ -475,6 +479,15 @@ var ruleCases = map[string]struct {
 		"a worker that keeps its own claim":  ofServer(claim("ReadWriteMany", chart.Map{"retain": true, "labels": chart.Map{"tier": "a"}})),
 		"claims of the pods of a worker":     ofServer(chart.Map{"retain": false}).With("persistence.data.perPod", true),
 		"another claim of the server is not": {"persistence.a": claim("ReadWriteOnce", chart.Map{"mountPath": "/a", "perPod": true}), "persistence.b": claim("ReadWriteMany", chart.Map{"mountPath": "/b", "retain": false})},
+	}},
+	"claim-name-taken": {[]report{
+		{name: "a worker's claim called like one of the server", at: "workers.queue.persistence.data",
+			values: chart.Values{"persistence.queue-data": claim("ReadWriteMany", nil)}.And(worker("queue", chart.Map{"persistence": chart.Map{"data": claim("ReadWriteMany", chart.Map{"mountPath": "/queue"})}}))},
+	}, map[string]chart.Values{
+		"one claim, mounted by both": volume(claim("ReadWriteMany", nil)).And(worker("queue", nil)),
+		"a claim of each":            ofServer(claim("ReadWriteMany", nil)),
+		"an existing claim": chart.Values{"persistence.queue-data": chart.Map{"mountPath": "/a", "existingClaim": "mine"}, "validation.skip": chart.List{"claim-access-unknown"}}.And(
+			worker("queue", chart.Map{"persistence": chart.Map{"data": claim("ReadWriteMany", nil)}})),
 	}},
 	"claim-of-one-node": {[]report{
 		{name: "several pods", values: volume(claim("ReadWriteOnce", nil)), at: atModes},

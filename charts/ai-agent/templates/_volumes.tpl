@@ -59,6 +59,14 @@ Only a release that has StatefulSets needs the right to read them.
 {{- toYaml $created }}
 {{- end }}
 
+{{/* Their names, each with where it is set, as a YAML list. */}}
+{{- define "ai-agent.createdClaimNames" -}}
+{{- range $name, $claim := include "ai-agent.createdClaims" . | fromYaml }}
+- name: {{ include "ai-agent.claimName" (dict "root" $ "name" $name "claim" $claim) | quote }}
+  path: {{ concat (empty $.worker | ternary list (list "workers" $.worker)) (list "persistence" $name) | toJson }}
+{{- end }}
+{{- end }}
+
 {{/* The spec of a claim. Kubernetes adds the volumeMode, which a GitOps controller would see as a difference. */}}
 {{- define "ai-agent.claimSpec" -}}
 {{- merge (dict) (.spec | default dict) (dict "volumeMode" "Filesystem") | toYaml }}

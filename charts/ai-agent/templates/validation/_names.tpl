@@ -30,6 +30,9 @@
 {{- range $name, $own := include "ai-agent.compact" .Values.jobs | fromYaml }}
   {{- $_ := set $names (printf "a Job called %s-%s" (include "ai-agent.fullname" $) $name) (list "jobs" $name) }}
 {{- end }}
+{{- range include "ai-agent.ofAll" (dict "root" $ "template" "ai-agent.createdClaimNames") | fromYamlArray }}
+  {{- $_ := set $names (printf "a PersistentVolumeClaim called %s" .name) .path }}
+{{- end }}
 {{- with include "ai-agent.earlyHooks" . }}
   {{- $account := include "ai-agent.serviceAccountName" (merge (dict "hooks" .) $) }}
   {{- if $.Values.serviceAccount.create }}

@@ -238,6 +238,21 @@ The claims that two pods mount at a time, as a JSON list: path, claim, modes, wh
 {{- end }}
 {{- end }}
 
+{{/* The name of a worker's claim begins with the worker's, and so may that of a claim of the server. */}}
+{{- define "ai-agent.rule.claim-name-taken" -}}
+{{- $taken := dict }}
+{{- range $claim := include "ai-agent.ofAll" (dict "root" . "template" "ai-agent.createdClaimNames") | fromYamlArray }}
+  {{- with get $taken .name }}
+- path: {{ toJson $claim.path }}
+  problem: >-
+    {{ join "." . }} and {{ join "." $claim.path }} would both create a claim called {{ quote $claim.name }}.
+  fix: >-
+    Rename one of the two volumes.
+  {{- end }}
+  {{- $taken = set $taken .name .path }}
+{{- end }}
+{{- end }}
+
 {{- define "ai-agent.rule.config-files-too-large" -}}
 {{- $size := 0 }}
 {{- range $name, $file := .Values.configFiles }}{{ with $file }}{{ $size = add $size (len .content) }}{{ end }}{{ end }}
