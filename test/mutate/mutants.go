@@ -196,7 +196,10 @@ var groups = []group{
 		{"two volumes of one name", volumeRules, "if gt (int $count) 1", "if gt (int $count) 2"},
 		{"files that no ConfigMap can hold", volumeRules, "1048576 }}", "10485760 }}"},
 		{"a credential in a file", plainText, `if $file }}{{ $texts`, `if false }}{{ $texts`},
-		{"shared memory over the limit", resources, `(list $shm) }}`, "list }}"},
+		{"shared memory over the limit", resources, "with .Values.sharedMemory.sizeLimit", `with ""`},
+		{"shared memory over the limit of a schedule", resources, "(ne $limit $server)", "false"},
+		{"two claims of one name", volumeRules, "with get $taken .name }}\n- path: {{ toJson $claim.path", "with \"\" }}\n- path: {{ toJson $claim.path"},
+		{"a field of the server's claim that a worker sets in vain", volumeRules, "range .unused", "range list"},
 	}},
 	// What is selected.
 	{"TestShortened|TestRulesReport/object|TestScheduled|TestService|TestDisruption|TestTheCharts|TestVersionLabel|TestNull|TestSpecification|TestAlerts/^aaa", []mutant{

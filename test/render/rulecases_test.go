@@ -444,11 +444,15 @@ var ruleCases = map[string]struct {
 		{name: "larger than the limit", values: emptyDir("dshm", chart.Map{"medium": "Memory", "sizeLimit": "16Gi"}), at: "volumes[0].emptyDir.sizeLimit"},
 		{name: "/dev/shm as large as the limit", values: chart.Values{"sharedMemory.sizeLimit": "2Gi"}, at: "sharedMemory.sizeLimit"},
 		{name: "/dev/shm of a worker", values: worker("queue", chart.Map{"sharedMemory": chart.Map{"sizeLimit": "4Gi"}}), at: "workers.queue.sharedMemory.sizeLimit"},
+		{name: "/dev/shm of a schedule with less memory", values: chart.Values{"sharedMemory.sizeLimit": "1Gi", "schedules.a": dailyWith("resources", memoryLimit("1Gi"))}, at: "schedules.a.resources.limits.memory"},
+		{name: "a volume of a job with less memory", values: emptyDir("dshm", chart.Map{"medium": "Memory", "sizeLimit": "1Gi"}).And(job("a", chart.Map{"resources": memoryLimit("512Mi")})), at: "jobs.a.resources.limits.memory"},
+		{name: "/dev/shm of the server and of a schedule with its limit", values: chart.Values{"sharedMemory.sizeLimit": "2Gi", "schedules.a": daily}, at: "sharedMemory.sizeLimit"},
 	}, map[string]chart.Values{
-		"smaller":          emptyDir("dshm", chart.Map{"medium": "Memory", "sizeLimit": "1Gi"}),
-		"smaller /dev/shm": {"sharedMemory.sizeLimit": "1Gi"},
-		"no memory limit":  emptyDir("dshm", chart.Map{"medium": "Memory", "sizeLimit": "16Gi"}).With("resources.limits.memory", nil),
-		"on disk":          emptyDir("cache", chart.Map{"sizeLimit": "16Gi"}),
+		"smaller":                   emptyDir("dshm", chart.Map{"medium": "Memory", "sizeLimit": "1Gi"}),
+		"smaller /dev/shm":          {"sharedMemory.sizeLimit": "1Gi"},
+		"no memory limit":           emptyDir("dshm", chart.Map{"medium": "Memory", "sizeLimit": "16Gi"}).With("resources.limits.memory", nil),
+		"more memory in a schedule": {"sharedMemory.sizeLimit": "1Gi", "schedules.a": dailyWith("resources", memoryLimit("4Gi"))},
+		"on disk":                   emptyDir("cache", chart.Map{"sizeLimit": "16Gi"}),
 	}},
 
 	// Volumes.
@@ -1452,6 +1456,11 @@ var aDigest = "sha256:" + strings.Repeat("a", 64)
 
 func dailyWith(field string, value any) chart.Map {
 	return chart.Map{"schedule": "@daily", "task": "a", field: value}
+}
+
+// memoryLimit is the part of resources that sets one.
+func memoryLimit(size string) chart.Map {
+	return chart.Map{"requests": chart.Map{"memory": "256Mi"}, "limits": chart.Map{"memory": size}}
 }
 
 // ofServer is a claim of the server, of which a worker sets fields.

@@ -73,23 +73,43 @@ first file exceeds the limit.
 {{- end }}
 {{- end }}
 
-{{/* Files in memory count toward the memory of the container that writes them. */}}
+{{/* Files in memory count toward the memory of the container that writes them, which a schedule or job may limit by itself. */}}
 {{- define "ai-agent.rule.memory-volume-exceeds-limit" -}}
-{{- $limit := dig "limits" "memory" "" (include "ai-agent.resources" (dict "root" $ "own" dict) | fromYaml) | toString }}
-{{- $shm := dict "name" "shm" "emptyDir" (dict "medium" "Memory" "sizeLimit" .Values.sharedMemory.sizeLimit) }}
-{{- range $i, $volume := concat (.Values.volumes | default list) (list $shm) }}
-  {{- $directory := dig "emptyDir" dict $volume | default dict }}
-  {{- $size := dig "sizeLimit" "" $directory | default "" | toString }}
-  {{- $over := ge (include "ai-agent.quantity" $size | float64) (include "ai-agent.quantity" $limit | float64) }}
-  {{- if and (eq (dig "medium" "" $directory) "Memory") $limit $size $over }}
-- path: [{{ eq $i (len $.Values.volumes) | ternary "sharedMemory" (printf "volumes, %q, emptyDir" (toString $i)) }}, sizeLimit]
+{{- $containers := include "ai-agent.allResources" . | fromJsonArray }}
+{{- $server := include "ai-agent.memoryLimit" (first $containers) }}
+{{- range $volume := include "ai-agent.memoryVolumes" . | fromJsonArray }}
+  {{- range $i, $container := $containers }}
+    {{- $limit := include "ai-agent.memoryLimit" . }}
+    {{- $over := ge (include "ai-agent.quantity" $volume.size | float64) (include "ai-agent.quantity" $limit | float64) }}
+    {{- if and $limit $over (or (eq $i 0) (ne $limit $server)) }}
+- path: {{ eq $i 0 | ternary $volume.path (concat .path (list "limits" "memory")) | toJson }}
   problem: >-
-    The volume {{ quote $volume.name }} keeps up to {{ $size }} of files in memory, and the agent's memory limit is {{ $limit }}: before
-    the volume is full, the agent is OOMKilled with all its runs.
+    The volume {{ quote $volume.name }} keeps up to {{ $volume.size }} of files in memory, and the agent's memory limit is {{ $limit }}:
+    before the volume is full, the agent is OOMKilled with all its runs.
   fix: >-
-    Set its sizeLimit well below resources.limits.memory, or use a volume on disk.
+    Set its sizeLimit well below {{ join "." .path }}.limits.memory, or use a volume on disk.
+    {{- end }}
   {{- end }}
 {{- end }}
+{{- end }}
+
+{{- define "ai-agent.memoryLimit" -}}
+{{- dig "limits" "memory" "" .resources }}
+{{- end }}
+
+{{/* The volumes in memory that have a size, as a JSON list: path, name and size. */}}
+{{- define "ai-agent.memoryVolumes" -}}
+{{- $found := list }}
+{{- range $i, $volume := .Values.volumes }}
+  {{- $directory := dig "emptyDir" dict $volume | default dict }}
+  {{- $path := list "volumes" (toString $i) "emptyDir" "sizeLimit" }}
+  {{- $one := dict "path" $path "name" $volume.name "size" (dig "sizeLimit" "" $directory | default "" | toString) }}
+  {{- if and (eq (dig "medium" "" $directory) "Memory") $one.size }}{{ $found = append $found $one }}{{ end }}
+{{- end }}
+{{- with .Values.sharedMemory.sizeLimit }}
+  {{- $found = append $found (dict "path" (list "sharedMemory" "sizeLimit") "name" "shm" "size" (toString .)) }}
+{{- end }}
+{{- toJson $found }}
 {{- end }}
 
 {{/* Whether a volume in the values is mounted at /tmp: (dict "root" $ "name" NAME). */}}
