@@ -324,6 +324,8 @@ app.kubernetes.io/component: {{ .worker | default "server" | quote }}`, `{{ incl
 		{"an alert of every pod that ends", "templates/_alerts.tpl", `> -{{ include "ai-agent.shutdownSeconds" . }}`, "> -100000"},
 		{"an alert that forgets a pod with runs", "templates/_alerts.tpl", "or (last_over_time({{ $inFlight }}[10m]) > 0", "or ({{ $inFlight }} > 10000"},
 		{"an alert that forgets an exhausted grace period", "templates/_alerts.tpl", "[10m:15s]", "[1m:15s]"},
+		{"an alert that forgets a pod whose name is taken again", "templates/_alerts.tpl", "unless {{ $inFlight }} unless", "unless on (namespace, pod) {{ $inFlight }} unless"},
+		{"an alert of every scrape that fails", "templates/_alerts.tpl", ">= on (namespace, pod) group_left", "< on (namespace, pod) group_left"},
 		{"an alert of an evicted pod that never ends", "templates/_alerts.tpl", "offset 15m > 0", "offset 15m > 2"},
 		{"alerts about the pods of other Deployments", "templates/_names.tpl", `"[4-9bcdf]"`, `"[a-z0-9]"`},
 		{"an alert below the maximum", "templates/_alerts.tpl", ">= kube_horizontalpodautoscaler_spec_max_replicas", "< kube_horizontalpodautoscaler_spec_max_replicas"},

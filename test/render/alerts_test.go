@@ -79,15 +79,15 @@ var alertCases = []alertCase{
 	}, fires: map[string]time.Duration{"AIAgentRunInterrupted": 10 * minute}, until: 20 * minute},
 	{about: "AIAgentRunInterrupted", name: "a pod with runs in flight is gone", series: []string{
 		`agent_runs_in_flight{namespace="default", pod="<pod>"} 0x3 2x3 stale`,
-		`kube_pod_info{namespace="default", pod="<pod>"} 1x7 stale`,
+		`kube_pod_created{namespace="default", pod="<pod>"} 0x7 stale`,
 	}, fires: map[string]time.Duration{"AIAgentRunInterrupted": 8 * minute}, until: 16 * minute},
 	{about: "AIAgentRunInterrupted", name: "a pod is gone after its last run", series: []string{
 		`agent_runs_in_flight{namespace="default", pod="<pod>"} 2x7 0 stale`,
-		`kube_pod_info{namespace="default", pod="<pod>"} 1x8 stale`,
+		`kube_pod_created{namespace="default", pod="<pod>"} 0x8 stale`,
 	}},
 	{about: "AIAgentRunInterrupted", name: "a scrape of a busy pod fails", series: []string{
 		`agent_runs_in_flight{namespace="default", pod="<pod>"} 2x7 stale`,
-		`kube_pod_info{namespace="default", pod="<pod>"} 1x30`,
+		`kube_pod_created{namespace="default", pod="<pod>"} 0x30`,
 	}},
 	{about: "AIAgentRunInterrupted", name: "an idle pod exhausts its grace period", series: []string{
 		`kube_pod_deletion_timestamp{namespace="default", pod="<pod>"} 600x30`,
@@ -218,6 +218,39 @@ func TestAlerts(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// A pod of a StatefulSet that was killed returns at once under its name, with another
+// address: what it reports hides no run of the killed one.
+func TestAlertsOfPodsThatKeepTheirName(t *testing.T) {
+	t.Parallel()
+	alerts := alertsOf(t, renderOnce(t, perPod.With("prometheusRule.enabled", true)))
+	inFlight := func(address, values string) string {
+		return fmt.Sprintf(`agent_runs_in_flight{namespace="default", pod="ai-agent-0", instance=%q} %s`, address, values)
+	}
+	created := []string{
+		`kube_pod_created{namespace="default", pod="ai-agent-0", uid="1"} 0x10 stale`,
+		`kube_pod_created{namespace="default", pod="ai-agent-0", uid="2"} _x11 630x30`,
+	}
+	for name, tc := range map[string]struct {
+		series      []string
+		first, last time.Duration
+	}{
+		"killed with a run in flight":      {[]string{inFlight("a", "0x3 2x6 stale"), inFlight("b", "_x11 0x30")}, 11 * minute, 19 * minute},
+		"killed, and the next one is busy": {[]string{inFlight("a", "0x3 2x6 stale"), inFlight("b", "_x11 3x30")}, 11 * minute, 19 * minute},
+		"replaced after its last run":      {[]string{inFlight("a", "2x9 0 stale"), inFlight("b", "_x11 3x30")}, 0, 0},
+		"a scrape of the next pod fails":   {[]string{inFlight("a", "2x9 0 stale"), inFlight("b", "_x11 3x5 stale")}, 0, 0},
+		"exhausts its grace period": {[]string{
+			inFlight("a", "2x10 stale"), inFlight("b", "_x11 0x30"), `kube_pod_deletion_timestamp{namespace="default", pod="ai-agent-0", uid="1"} 600x10 stale`,
+		}, 10 * minute, 20 * minute},
+		"exhausts its grace period without a run": {[]string{
+			inFlight("a", "2x5 0x4 stale"), inFlight("b", "_x11 3x30"), `kube_pod_deletion_timestamp{namespace="default", pod="ai-agent-0", uid="1"} 600x10 stale`,
+		}, 0, 0},
+	} {
+		first, last := firing(t, alerts, newSeries(t, append(tc.series, created...)), 30*minute)
+		assert.Equal(t, tc.first, first["AIAgentRunInterrupted"], name)
+		assert.Equal(t, tc.last, last["AIAgentRunInterrupted"], name)
 	}
 }
 

@@ -3,7 +3,8 @@
 {{/*
 A run failed; or the agent was killed with runs in flight, which it cannot count itself: its container was restarted, or
 its pod is gone; or a pod still existed moments before its grace period ended, although its agent had not reported that
-it was idle. All of it looks back, because the series of a pod end with it.
+it was idle. All of it looks back, because the series of a pod end with it. A StatefulSet uses the name of a pod again: a series
+that has ended is about the pod that exists now only if it has a sample since the creation of that pod.
 */}}
 {{- define "ai-agent.interruptedRuns" -}}
 {{- $pods := include "ai-agent.podMatcher" . -}}
@@ -20,15 +21,17 @@ and on (namespace, pod) max_over_time({{ $inFlight }}[15m]) > 0)
 {{- print " " -}}
 or (last_over_time({{ $inFlight }}[10m]) > 0
 {{- print " " -}}
-unless on (namespace, pod) {{ $inFlight }} unless on (namespace, pod) kube_pod_info{ {{- $pods }}})
+unless {{ $inFlight }} unless max_over_time(timestamp({{ $inFlight }})[15m:15s])
+{{- print " " -}}
+>= on (namespace, pod) group_left max by (namespace, pod) (kube_pod_created{ {{- $pods }}}))
 {{- print " or " -}}
 {{- end -}}
-(max_over_time((timestamp({{ $deleted }}) - {{ $deleted }})[10m:15s]) > -{{ include "ai-agent.shutdownSeconds" . }}
+(max_over_time((timestamp({{ $deleted }}) - {{ $deleted }}
 {{- with $inFlight }}
 {{- print " " -}}
 unless on (namespace, pod) last_over_time({{ . }}[10m]) == 0
 {{- end -}}
-)
+)[10m:15s]) > -{{ include "ai-agent.shutdownSeconds" . }})
 {{- end }}
 
 {{/*
