@@ -67,6 +67,7 @@ var groups = []group{
 		{"the lines of a script read as one", servers, `[;&|\n]+`, `[;&|]+`},
 		{"two pods of a singleton during a rollout", "templates/_replicas.tpl", `dict "type" "Recreate" | toJson`, `dict "type" "RollingUpdate" | toJson`},
 		{"an autoscaler of a singleton", "templates/_replicas.tpl", "(not .Values.singleton) }}true", "true }}true"},
+		{"a new worker that begins with one pod", "templates/_replicas.tpl", `include "ai-agent.liveWorkload" .server | fromJson`, "false"},
 		{"a Service without a port", "templates/service.yaml", "{{- if .Values.service.enabled }}", "{{- if true }}"},
 		{"a worker that the Service selects", names, `.worker | default "server" | quote`, `"server" | quote`},
 		{"a worker with the server's hooks", "templates/_workers.tpl", `"schedules" "jobs" "lifecycle"`, `"schedules" "jobs"`},

@@ -16,7 +16,7 @@ Deployment does not: it keeps the field.
 {{- $least := (include "ai-agent.autoscaled" . | eq "true") | ternary .Values.autoscaling.minReplicas 0 | int }}
 {{- /* A preview of an upgrade may have no access to the Deployment. */}}
 {{- $known := or $live .Release.IsInstall }}
-{{- if .worker }}{{ $known = or $known (lookup "apps/v1" "Deployment" .Release.Namespace (include "ai-agent.fullname" .)) }}{{ end }}
+{{- if .worker }}{{ $known = or $known (include "ai-agent.liveWorkload" .server | fromJson) }}{{ end }}
 {{- /* Not below the minimum: 0 disables an autoscaler whose minimum is 1. */}}
 {{- if and $known (not (include "ai-agent.replicasOmitted" .)) }}{{ max (dig "spec" "replicas" 0 $live) $least }}{{ end }}
 {{- end }}

@@ -1,6 +1,6 @@
 {{/*
 Workers: further Deployments with the image and configuration of the agent. Each is rendered from the templates of the server, with a root
-of its own: (include "ai-agent.workerValues" …) as .Values, and its name as .worker.
+of its own: (include "ai-agent.workerValues" …) as .Values, its name as .worker, and the root of the server as .server.
 */}}
 
 {{/* The name of the Deployment and of what scales and protects it. */}}
@@ -28,7 +28,7 @@ of its own: (include "ai-agent.workerValues" …) as .Values, and its name as .w
 {{/* A template with the root of a worker: (dict "root" $ "name" NAME "template" TEMPLATE). */}}
 {{- define "ai-agent.ofWorker" -}}
 {{- $values := include "ai-agent.workerValues" . | fromJson }}
-{{- include .template (merge (dict "Values" $values "worker" .name) (omit .root "Values")) }}
+{{- include .template (merge (dict "Values" $values "worker" .name "server" .root) (omit .root "Values")) }}
 {{- end }}
 
 {{/* The list that a template returns, for the server and for each worker together, as YAML: (dict "root" $ "template" NAME). */}}
