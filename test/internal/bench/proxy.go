@@ -22,7 +22,7 @@ var configs = map[string]string{"nginx": "nginx.conf", "haproxy": "haproxy.cfg",
 type reverseProxy struct {
 	Upstream     string // HOST:PORT of the subject
 	Advised      bool
-	Seconds      int // that a run takes at most
+	Seconds      int // that a run takes at most, and a margin
 	SleepSeconds int // before the proxy is told to stop
 	Image        string
 	Config       string
@@ -48,12 +48,12 @@ func (s *site) startProxy(t *testing.T, runSeconds int) {
 	s.n.MustKubectl(t, "rollout", "status", "deployment/proxy", "--timeout=5m")
 }
 
-// newReverseProxy returns the settings that README recommends for runs of a length, or the
-// defaults.
+// newReverseProxy returns the settings that README recommends, for runs of up to 300 s if
+// those of the load are not longer, or the defaults.
 func newReverseProxy(r Route, runSeconds int) reverseProxy {
-	p := reverseProxy{Advised: !r.Defaults(), Seconds: runSeconds + 30, SleepSeconds: 10}
+	p := reverseProxy{Advised: !r.Defaults(), Seconds: max(300, 2*runSeconds) + 30, SleepSeconds: 10}
 	if r == Caddy { // it ends WebSockets when it is told to stop
-		p.SleepSeconds = p.Seconds
+		p.SleepSeconds = runSeconds + 30
 	}
 	return p
 }

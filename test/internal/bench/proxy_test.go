@@ -19,7 +19,7 @@ func TestProxiesHaveTheSettingsOfREADME(t *testing.T) {
 	require.NoError(t, err)
 	readme := string(text)
 	for name, routes := range map[string][2]Route{"nginx": {Nginx, NginxDefaults}, "haproxy": {HAProxy, HAProxyDefaults}, "caddy": {Caddy, CaddyDefaults}} {
-		advised, defaults := newReverseProxy(routes[0], 300), newReverseProxy(routes[1], 300)
+		advised, defaults := newReverseProxy(routes[0], 45), newReverseProxy(routes[1], 45)
 		lines := strings.Split(defaults.execute(t, configs[name]), "\n")
 		for line := range strings.Lines(advised.execute(t, configs[name])) {
 			if line = strings.TrimRight(line, "\n"); !slices.Contains(lines, line) {
@@ -27,7 +27,7 @@ func TestProxiesHaveTheSettingsOfREADME(t *testing.T) {
 			}
 		}
 	}
-	advised := newReverseProxy(Nginx, 300)
+	advised := newReverseProxy(Nginx, 45)
 	manifest := advised.execute(t, "manifest.yaml")
 	assert.Contains(t, manifest, "terminationGracePeriodSeconds: 340")
 	assert.Contains(t, readme, "terminationGracePeriodSeconds: 340\n")
