@@ -40,8 +40,8 @@ func TestTotalsLeaveOutWhatIsMeantToLose(t *testing.T) {
 	unsurvivable := lost
 	unsurvivable.Unsurvivable = true
 	ablated, abrupt := lost, lost
-	ablated.Subject += ", abrupt without preStop"
-	abrupt.Subject += ", abrupt"
+	ablated.Subject += " (abrupt) without preStop"
+	abrupt.Subject += " (abrupt)"
 	total := func(s bench.Scenario) int {
 		table := bench.Result{Scenarios: []bench.Scenario{s}}.Table()
 		assert.Equal(t, 1, table.Rows[0].Cells[0].Interrupted)

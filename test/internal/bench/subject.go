@@ -150,7 +150,7 @@ func (s Subject) Without(protection string) Subject {
 }
 
 // abrupt is part of the names of subjects that Abrupt returns.
-const abrupt = ", abrupt"
+const abrupt = " (abrupt)"
 
 // Abrupt returns a copy of the subject with an agent that refuses connections from SIGTERM
 // on, as most servers do, and takes 10 s to start. Its runs in flight go on.
