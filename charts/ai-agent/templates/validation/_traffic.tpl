@@ -201,13 +201,14 @@
 
 {{- define "ai-agent.rule.traefik-grace" -}}
 {{- $seconds := include "ai-agent.requestSeconds" . | int }}
+{{- $lifeCycle := printf "--entryPoints.%s.transport.lifeCycle" (empty .Values.ingress.tls | ternary "web" "websecure") }}
 {{- if eq (include "ai-agent.ingressController" .) "traefik" }}
 - path: [ingress, className]
   problem: >-
-    Traefik reads no timeout from an Ingress, and a rollout of Traefik itself interrupts runs after 10 s.
+    Traefik reads no timeout from an Ingress, and during a rollout of its own it refuses requests at once and interrupts runs after 10 s.
   fix: >-
-    Give Traefik's pods a terminationGracePeriodSeconds of {{ add 10 $seconds }}, and set
-    --entryPoints.{{ empty .Values.ingress.tls | ternary "web" "websecure" }}.transport.lifeCycle.graceTimeOut={{ $seconds }}s,
+    Give Traefik's pods a terminationGracePeriodSeconds of {{ add 20 $seconds }}, and set
+    {{ $lifeCycle }}.requestAcceptGraceTimeout=10s and {{ $lifeCycle }}.graceTimeOut={{ $seconds }}s,
     then add traefik-grace to validation.skip.
 {{- end }}
 {{- end }}
