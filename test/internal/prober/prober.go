@@ -75,6 +75,9 @@ func Start(t *testing.T, n *cluster.Namespace, runs ...Run) []Client {
 		asking := container(t, fmt.Sprint("run-", i), run.args()...)
 		if program := run.Client; program.Image != "" {
 			asking.Image, asking.Command, asking.Args = program.Image, program.Command, nil
+			// An interpreter uses all the CPU that it gets when it starts, and leaves the next
+			// container of the pod too little: see container.
+			asking.Resources.Requests[corev1.ResourceCPU] = resource.MustParse("200m")
 		}
 		containers = append(containers, asking)
 	}
