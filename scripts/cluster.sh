@@ -6,7 +6,17 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 image=$(<"$cache/node-image")
-config=$root/ci/kind.yaml
+config=$cache/kind.yaml
+{
+	cat "$root/ci/kind.yaml"
+	# Through systemd, runc freezes a container to start it, and on a busy machine it gives up:
+	# "unable to freeze". With cgroup v2, it does not freeze. The kubelet asks containerd.
+	[ "$(docker info --format '{{.CgroupVersion}}')" != 1 ] || cat <<-'PATCH'
+		  - |
+		    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
+		      SystemdCgroup = false
+	PATCH
+} >"$config"
 nodes=$(grep -c 'role:' "$config")
 control_plane=$CLUSTER-control-plane
 recipe=$(without_comments "$cache/node-image" "$config" | sha256 | cut -c -12)
