@@ -51,7 +51,7 @@ func TestReportMergesResults(t *testing.T) {
 	page, err := os.ReadFile(output)
 	require.NoError(t, err)
 	for _, subject := range []string{bench.Own, "bare Deployment"} {
-		assert.Equal(t, 2, strings.Count(out, "\n| "+subject+" |"), "rows in the comparison, and in what it took")
+		assert.Equal(t, 2, strings.Count(out, "\n| "+subject+" |"), "a row in the comparison, and one in the table of costs")
 		assert.Contains(t, string(page), `<th scope="row">`+subject+"</th>")
 	}
 	assert.Contains(t, out, output)

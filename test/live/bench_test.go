@@ -32,8 +32,8 @@ type comparison struct {
 	seconds      int      // SECONDS that a run takes
 }
 
-// What `make test` compares. In `make bench-runs`, all other subjects undergo only the same
-// disturbances, unless it is told which.
+// What `make test` compares. In `make bench-runs`, all other subjects undergo only these
+// disturbances, unless SUBJECTS or DISTURBANCES selects others.
 var (
 	mainSubjects     = []string{bench.Own, "specification", "helm create"}
 	mainDisturbances = []string{"rollout", "scale-down", "drain"}
@@ -69,7 +69,8 @@ func (c comparison) includes(s bench.Subject, d bench.Disturbance) bool {
 		return false
 	}
 	if len(c.subjects) == 0 && len(c.disturbances) == 0 {
-		return slices.Contains(mainSubjects, s.Name) || slices.Contains(mainDisturbances, d.Name)
+		slow := d.Name == "autoscaler" && s.Name == bench.Own+" without scale-down window"
+		return slow || slices.Contains(mainSubjects, s.Name) || slices.Contains(mainDisturbances, d.Name)
 	}
 	return chosen(c.subjects, s.Name) && chosen(c.disturbances, d.Name)
 }
@@ -98,7 +99,7 @@ func (c comparison) load() prober.Load {
 // own returns this chart in a namespace.
 func (c comparison) own(t *testing.T, n *cluster.Namespace, r bench.Route) bench.Subject {
 	t.Helper()
-	values := profile.Modest().With("agent.maxRunSeconds", max(300, 2*c.seconds)) // the default, if that is enough
+	values := profile.Modest().With("agent.maxRunSeconds", max(300, 2*c.seconds)) // as of the others
 	if r.InTraefik() {
 		values = values.And(everyPath)
 	}
@@ -186,12 +187,12 @@ func (c comparison) compare(t *testing.T, results *results, subjects []bench.Sub
 	}
 }
 
-// disturb runs a scenario as a subtest: of the subject that c.of returns as number i.
+// disturb runs a scenario as a subtest. The subject is number i of those that c.of returns.
 func (c comparison) disturb(t *testing.T, results *results, i int, name string, route bench.Route, disturbance bench.Disturbance) {
 	t.Helper()
 	row := results.row(bench.Once(bench.Subject{Name: name}, route, disturbance, prober.Load{}))
 	t.Run(name+"/"+string(route)+"/"+disturbance.Name, func(t *testing.T) {
-		if !disturbance.Alone && !route.InTraefik() { // which scenarios share
+		if !disturbance.Alone && !route.InTraefik() { // scenarios share Traefik
 			t.Parallel()
 		}
 		load := c.load()
@@ -203,7 +204,7 @@ func (c comparison) disturb(t *testing.T, results *results, i int, name string, 
 	})
 }
 
-// The power-off of a node interrupts the runs on it, with whatever manifests. The test is
+// The power-off of a node interrupts the runs on it, regardless of the manifests. The test is
 // not parallel, because the node runs pods of other tests, too.
 func TestSideBySideAtAPowerOff(t *testing.T) {
 	c := comparisonFromEnv(t)

@@ -3,8 +3,8 @@
 {{/*
 A run failed; or the agent was killed with runs in flight, which it cannot count itself: its container was restarted, or
 its pod is gone; or a pod still existed moments before its grace period ended, although its agent had not reported that
-it was idle. All of it looks back, because the series of a pod end with it. A StatefulSet uses the name of a pod again: a series
-that has ended is about the pod that exists now only if it has a sample since the creation of that pod.
+it was idle. All of it looks back, because the series of a pod end with it. A StatefulSet reuses pod names: a series that has ended
+belongs to the current pod only if it has a sample newer than that pod's creation, and the next pod may be idle in its stead.
 */}}
 {{- define "ai-agent.interruptedRuns" -}}
 {{- $pods := include "ai-agent.podMatcher" . -}}
@@ -26,12 +26,10 @@ unless {{ $inFlight }} unless max_over_time(timestamp({{ $inFlight }})[15m:15s])
 >= on (namespace, pod) group_left max by (namespace, pod) (kube_pod_created{ {{- $pods }}}))
 {{- print " or " -}}
 {{- end -}}
-(max_over_time((timestamp({{ $deleted }}) - {{ $deleted }}
-{{- with $inFlight }}
-{{- print " " -}}
-unless on (namespace, pod) last_over_time({{ . }}[10m]) == 0
-{{- end -}}
-)[10m:15s]) > -{{ include "ai-agent.shutdownSeconds" . }})
+{{- $idle := empty $inFlight | ternary "" (printf " unless on (namespace, pod) last_over_time(%s[10m]) == 0" $inFlight) -}}
+{{- $reused := include "ai-agent.stateful" . | empty | not -}}
+(max_over_time((timestamp({{ $deleted }}) - {{ $deleted }}{{ $reused | ternary $idle "" }})[10m:15s]) > -
+{{- include "ai-agent.shutdownSeconds" . }}{{ $reused | ternary "" $idle }})
 {{- end }}
 
 {{/*

@@ -1,7 +1,7 @@
 {{/*
 A pod of `helm test`, with the security context and scheduling of the agent:
 (dict "root" $ "name" NAME "labels" LABELS "command" COMMAND "args" ARGS "environment" true | false "secret" true | false)
-The command is YAML, by default that of every test. With "secret", $(NAME) in the args is that of a key in the Secret.
+The command is YAML, by default that of every test. With "secret", $(NAME) in the args is the value of that key of the Secret.
 */}}
 {{- define "ai-agent.testPod" -}}
 {{- $values := .root.Values -}}

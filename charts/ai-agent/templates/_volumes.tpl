@@ -59,7 +59,7 @@ Only a release that has StatefulSets needs the right to read them.
 {{- toYaml $created }}
 {{- end }}
 
-{{/* Their names, each with where it is set, as a YAML list. */}}
+{{/* The names of these claims, each with its path in the values, as a YAML list. */}}
 {{- define "ai-agent.createdClaimNames" -}}
 {{- range $name, $claim := include "ai-agent.createdClaims" . | fromYaml }}
 - name: {{ include "ai-agent.claimName" (dict "root" $ "name" $name "claim" $claim) | quote }}

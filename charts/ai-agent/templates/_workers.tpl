@@ -48,7 +48,8 @@ of its own: (include "ai-agent.workerValues" …) as .Values, its name as .worke
 {{- end }}
 
 {{/* The values of a worker, as JSON: those of the release, without what is about the server, and its own. A claim that
-is defined here is the worker's: "worker" in it says so. "unused" lists what the worker sets of the server's claim.
+is defined here is the worker's: "worker" in it says so. "unused" lists the fields that the worker sets for the server's claim,
+which have no effect.
 (dict "root" $ "name" NAME) */}}
 {{- define "ai-agent.workerValues" -}}
 {{- $own := get .root.Values.workers .name | default dict }}

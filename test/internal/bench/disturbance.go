@@ -170,13 +170,13 @@ func (s *site) cutOff(t *testing.T) {
 	s.n.CutOff(t, s.pods(t)[0], model.Spec.ClusterIP, model.Spec.Ports[0].Port, 20*time.Second)
 }
 
-// powerOff powers a node with pods of the subject off: one that runs neither the clients nor
-// the model. It powers it on when the Service has dropped the node's pods.
+// powerOff powers off a node that runs pods of the subject, but neither the clients nor the
+// model. It powers the node on again once a pod of it is not Ready.
 func (s *site) powerOff(t *testing.T, load prober.Loading) {
 	spared := []string{load.Node(t), s.model(t).Spec.NodeName}
-	i := slices.IndexFunc(s.pods(t), func(pod corev1.Pod) bool { return !slices.Contains(spared, pod.Spec.NodeName) })
-	require.GreaterOrEqual(t, i, 0, "all pods of the subject are on nodes with the clients or the model: %v", spared)
-	lost := s.pods(t)[i]
+	pods := slices.DeleteFunc(s.pods(t), func(pod corev1.Pod) bool { return slices.Contains(spared, pod.Spec.NodeName) })
+	require.NotEmpty(t, pods, "all pods of the subject are on nodes with the clients or the model: %v", spared)
+	lost := pods[0]
 	on := s.n.PowerOff(t, lost.Spec.NodeName)
 	cluster.Eventually(t, "a pod that is not Ready", 3*time.Minute, func(ctx context.Context) error {
 		pod, err := s.n.Client().CoreV1().Pods(s.n.Name).Get(ctx, lost.Name, metav1.GetOptions{})

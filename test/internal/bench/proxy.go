@@ -18,7 +18,7 @@ var proxies embed.FS
 // configs are the files of proxies, by the first word of the route.
 var configs = map[string]string{"nginx": "nginx.conf", "haproxy": "haproxy.cfg", "caddy": "Caddyfile"}
 
-// reverseProxy is what the files of proxies read.
+// reverseProxy holds the values for the templates in proxies.
 type reverseProxy struct {
 	Upstream     string // HOST:PORT of the subject
 	Advised      bool
@@ -31,8 +31,8 @@ type reverseProxy struct {
 // GraceSeconds is long enough for the runs that are in flight when the proxy is told to stop.
 func (p reverseProxy) GraceSeconds() int { return p.SleepSeconds + p.Seconds }
 
-// startProxy starts the proxy of the route, if that has the namespace to itself.
-func (s *site) startProxy(t *testing.T, runSeconds int) {
+// startProxy starts the proxy of the route, if it has one in the namespace.
+func (s *site) startProxy(t *testing.T, maxRunSeconds int) {
 	t.Helper()
 	name, _, _ := strings.Cut(string(s.route), ",")
 	config, own := configs[name]
@@ -41,19 +41,19 @@ func (s *site) startProxy(t *testing.T, runSeconds int) {
 	}
 	images, err := repo.Version("SERVERS_IMAGE")
 	require.NoError(t, err)
-	p := newReverseProxy(s.route, runSeconds)
+	p := newReverseProxy(s.route, maxRunSeconds)
 	p.Upstream, p.Image = strings.TrimPrefix(s.url(), "http://"), fmt.Sprintf("%s:%s", images, name)
 	p.Config = p.execute(t, config)
 	s.n.Apply(t, p.execute(t, "manifest.yaml"))
 	s.n.MustKubectl(t, "rollout", "status", "deployment/proxy", "--timeout=5m")
 }
 
-// newReverseProxy returns the settings that README recommends, for runs of up to 300 s if
-// those of the load are not longer, or the defaults.
-func newReverseProxy(r Route, runSeconds int) reverseProxy {
-	p := reverseProxy{Advised: !r.Defaults(), Seconds: max(300, 2*runSeconds) + 30, SleepSeconds: 10}
+// newReverseProxy returns the settings that README recommends for runs of up to maxRunSeconds,
+// or the proxy's defaults.
+func newReverseProxy(r Route, maxRunSeconds int) reverseProxy {
+	p := reverseProxy{Advised: !r.Defaults(), Seconds: maxRunSeconds + 30, SleepSeconds: 10}
 	if r == Caddy { // it ends WebSockets when it is told to stop
-		p.SleepSeconds = runSeconds + 30
+		p.SleepSeconds = maxRunSeconds
 	}
 	return p
 }

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -19,7 +20,7 @@ func TestProxiesHaveTheSettingsOfREADME(t *testing.T) {
 	require.NoError(t, err)
 	readme := string(text)
 	for name, routes := range map[string][2]Route{"nginx": {Nginx, NginxDefaults}, "haproxy": {HAProxy, HAProxyDefaults}, "caddy": {Caddy, CaddyDefaults}} {
-		advised, defaults := newReverseProxy(routes[0], 45), newReverseProxy(routes[1], 45)
+		advised, defaults := newReverseProxy(routes[0], 300), newReverseProxy(routes[1], 300)
 		lines := strings.Split(defaults.execute(t, configs[name]), "\n")
 		for line := range strings.Lines(advised.execute(t, configs[name])) {
 			if line = strings.TrimRight(line, "\n"); !slices.Contains(lines, line) {
@@ -27,10 +28,17 @@ func TestProxiesHaveTheSettingsOfREADME(t *testing.T) {
 			}
 		}
 	}
-	advised := newReverseProxy(Nginx, 45)
-	manifest := advised.execute(t, "manifest.yaml")
-	assert.Contains(t, manifest, "terminationGracePeriodSeconds: 340")
-	assert.Contains(t, readme, "terminationGracePeriodSeconds: 340\n")
-	assert.Contains(t, manifest, "seconds: 10\n")
-	assert.Contains(t, readme, "preStop: {sleep: {seconds: 10}}")
+	for route, recommended := range map[Route][2]string{
+		Nginx: {"terminationGracePeriodSeconds: 340\n", "preStop: {sleep: {seconds: 10}}"},
+		Caddy: {"a `terminationGracePeriodSeconds` of 630", "sleep for 300 s"},
+	} {
+		p := newReverseProxy(route, 300)
+		manifest := p.execute(t, "manifest.yaml")
+		assert.Contains(t, manifest, fmt.Sprintf("terminationGracePeriodSeconds: %d\n", p.GraceSeconds()))
+		assert.Contains(t, manifest, fmt.Sprintf("seconds: %d\n", p.SleepSeconds))
+		assert.Contains(t, recommended[0], fmt.Sprint(p.GraceSeconds()))
+		assert.Contains(t, recommended[1], fmt.Sprint(p.SleepSeconds))
+		assert.Contains(t, readme, recommended[0])
+		assert.Contains(t, readme, recommended[1])
+	}
 }

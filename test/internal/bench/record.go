@@ -38,9 +38,9 @@ type recorder struct {
 // life is that of a pod, with the CPU seconds that it has used.
 type life struct {
 	Pod
-	used   float64 // up to the last reading
-	before float64 // up to the first one, if the pod was there before the recorder
-	read   bool
+	used float64 // since the recorder started
+	last float64 // reading; it begins with 0 again if the pod's node does
+	read bool
 }
 
 // record starts a recorder of the pods that Plan.prepared labels.
@@ -192,10 +192,14 @@ func (r *recorder) addCPU(text string) {
 		if !known {
 			continue
 		}
-		if !pod.read && pod.Created < 0 {
-			pod.before = seconds
+		switch {
+		case !pod.read && pod.Created < 0: // used before
+		case seconds < pod.last:
+			pod.used += seconds
+		default:
+			pod.used += seconds - pod.last
 		}
-		pod.used, pod.read = seconds, true
+		pod.last, pod.read = seconds, true
 	}
 }
 
@@ -224,6 +228,6 @@ func (r *recorder) fill(s *Scenario) {
 			end = s.Ended
 		}
 		s.Cost.PodSeconds += end - max(pod.Created, 0)
-		s.Cost.CPUSeconds += pod.used - pod.before
+		s.Cost.CPUSeconds += pod.used
 	}
 }

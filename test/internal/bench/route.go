@@ -1,6 +1,8 @@
 package bench
 
 import (
+	"context"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -9,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"example.com/ai-agent/test/internal/chart"
+	"example.com/ai-agent/test/internal/cluster"
 	"example.com/ai-agent/test/internal/prober"
 )
 
@@ -47,8 +50,8 @@ func (r Route) Defaults() bool { return strings.HasSuffix(string(r), "defaults")
 // InTraefik reports whether the route leads through Traefik, which other tests share.
 func (r Route) InTraefik() bool { return r == Ingress || r == HTTPRoute || r == Defaults }
 
-// Has reports whether the comparison has a disturbance for this route. Behind a proxy, a
-// rollout stands for all that is not the proxy's own.
+// Has reports whether the comparison has a disturbance for this route. Of those that are not
+// the proxy's own, only a rollout of the subject is compared behind a proxy.
 func (r Route) Has(d Disturbance) bool {
 	switch {
 	case r == Service:
@@ -144,7 +147,7 @@ func (s *site) editUnrelated(t *testing.T) {
 	}
 }
 
-// restartProxy restarts the proxy, and waits until the rollout is complete.
+// restartProxy restarts the proxy, and waits until its old pods are gone.
 func (s *site) restartProxy(t *testing.T) {
 	where, deployment := "--namespace="+s.n.Name, "deployment/proxy"
 	if s.route.InTraefik() {
@@ -152,4 +155,13 @@ func (s *site) restartProxy(t *testing.T) {
 	}
 	s.n.MustKubectl(t, where, "rollout", "restart", deployment)
 	s.n.MustKubectl(t, where, "rollout", "status", deployment, "--timeout=10m")
+	// Not earlier: an old pod stops to accept requests only after its preStop hook.
+	_, name, _ := strings.Cut(deployment, "/")
+	cluster.Eventually(t, "the end of the old proxy", settledWithin, func(context.Context) error {
+		leaving := s.n.MustKubectl(t, where, "get", "pods", "--selector=app="+name, "--output", `jsonpath={.items[*].metadata.deletionTimestamp}`)
+		if leaving != "" {
+			return fmt.Errorf("pods that are being deleted since %s still exist", leaving)
+		}
+		return nil
+	})
 }

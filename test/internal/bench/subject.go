@@ -153,7 +153,7 @@ func (s Subject) Without(protection string) Subject {
 const abrupt = " (abrupt)"
 
 // Abrupt returns a copy of the subject with an agent that refuses connections from SIGTERM
-// on, as most servers do, and takes 10 s to start. Its runs in flight go on.
+// on, as most servers do, and takes 10 s to start. Runs in flight continue.
 func (s Subject) Abrupt() Subject {
 	s = s.copy()
 	s.Name += abrupt
@@ -198,7 +198,7 @@ func without[T runtime.Object](objects chart.Objects) chart.Objects {
 }
 
 // prepared returns a copy of the subject for a plan in a namespace. All subjects get the
-// same agent image and addresses, time enough for a run, small resource requests, and a
+// same agent image and addresses, enough time for a run, small resource requests, and a
 // fixed number of replicas.
 func (p Plan) prepared(n *cluster.Namespace, image string) Subject {
 	s, replicas := p.Subject.copy(), p.Replicas
@@ -214,11 +214,14 @@ func (p Plan) prepared(n *cluster.Namespace, image string) Subject {
 		agent.Env = append(agent.Env, corev1.EnvVar{Name: name, Value: value})
 	}
 	if !slices.ContainsFunc(agent.Env, func(v corev1.EnvVar) bool { return v.Name == "MAX_RUN_SECONDS" }) {
-		agent.Env = append(agent.Env, corev1.EnvVar{Name: "MAX_RUN_SECONDS", Value: strconv.Itoa(2 * p.runSeconds())})
+		agent.Env = append(agent.Env, corev1.EnvVar{Name: "MAX_RUN_SECONDS", Value: strconv.Itoa(p.maxRunSeconds())})
 	}
 	agent.Resources = corev1.ResourceRequirements{Requests: corev1.ResourceList{"cpu": resource.MustParse("50m"), "memory": resource.MustParse("64Mi")}}
 	if p.Busy {
-		agent.Args = []string{"serve", "--fault=http"}
+		if len(agent.Args) == 0 {
+			agent.Args = []string{"serve"}
+		}
+		agent.Args = append(agent.Args, "--fault=http")
 		agent.Resources.Limits = corev1.ResourceList{"cpu": resource.MustParse("100m")}
 	}
 	sleepWithoutShell(agent.Lifecycle)

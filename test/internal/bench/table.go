@@ -37,7 +37,7 @@ func (t Table) Write(to io.Writer, markdown bool) error {
 	return err
 }
 
-// WriteUsage writes what subjects took and used as a table.
+// WriteUsage writes a table of the times and resources of each subject.
 func WriteUsage(to io.Writer, all []Usage, markdown bool) error {
 	rows := newTable()
 	rows.AppendHeader(table.Row{"", "container start to Ready: median (maximum)", "removal to replacement: median (maximum)", "load step to each new pod: median (maximum)", "average pods", "average CPUs"})

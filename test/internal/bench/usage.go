@@ -39,9 +39,11 @@ func (r Result) Usage() []Usage {
 }
 
 func (u *Usage) add(s Scenario) {
-	u.Seconds += s.Ended
-	u.PodSeconds += s.Cost.PodSeconds
-	u.CPUSeconds += s.Cost.CPUSeconds
+	if s.Disturbance != loadStep { // which wastes CPU
+		u.Seconds += s.Ended
+		u.PodSeconds += s.Cost.PodSeconds
+		u.CPUSeconds += s.Cost.CPUSeconds
+	}
 	var removed, added []float64
 	for _, pod := range s.Pods {
 		if pod.Started != 0 && pod.Ready != 0 {

@@ -16,8 +16,8 @@ import (
 
 // PowerOff ends everything on a node at once, without any signal. The node must be kind's,
 // which runs a node as a container. The function that it returns powers the node on, and
-// waits until it can be used; otherwise the end of the test does. The test must have the
-// cluster to itself.
+// waits until it can be used. If the test does not call it, its cleanup does. The test must
+// have the cluster to itself.
 func (n *Namespace) PowerOff(t *testing.T, node string) (on func()) {
 	t.Helper()
 	docker := func(command string) {
@@ -39,8 +39,8 @@ func (n *Namespace) PowerOff(t *testing.T, node string) (on func()) {
 func (n *Namespace) CutOff(t *testing.T, pod corev1.Pod, address string, port int32, period time.Duration) {
 	t.Helper()
 	_, container, _ := strings.Cut(pod.Status.ContainerStatuses[0].ContainerID, "://")
-	// In the network of the pod, before any Service or NetworkPolicy: the rule ends with the pod,
-	// even if the test is interrupted.
+	// The rule is in the pod's network namespace: it applies before any Service or NetworkPolicy,
+	// and disappears with the pod even if the test is interrupted.
 	const script = `set -e
 pid=$(ctr --namespace k8s.io tasks list | awk -v id="$1" '$1 == id {print $2}')
 rule="OUTPUT --destination $2 --protocol tcp --dport $3 --jump REJECT --reject-with tcp-reset"

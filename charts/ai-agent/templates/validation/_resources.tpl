@@ -84,10 +84,10 @@ first file exceeds the limit.
     {{- if and $limit $over (or (eq $i 0) (ne $limit $server)) }}
 - path: {{ eq $i 0 | ternary $volume.path (concat .path (list "limits" "memory")) | toJson }}
   problem: >-
-    The volume {{ quote $volume.name }} keeps up to {{ $volume.size }} of files in memory, and the agent's memory limit is {{ $limit }}:
-    before the volume is full, the agent is OOMKilled with all its runs.
+    The volume {{ quote $volume.name }} keeps up to {{ $volume.size }} of files in memory, and {{ join "." .path }}.limits.memory is
+    {{ $limit }}: before the volume is full, the container is OOMKilled, with all runs that it has.
   fix: >-
-    Set its sizeLimit well below {{ join "." .path }}.limits.memory, or use a volume on disk.
+    Set {{ join "." $volume.path }} well below {{ join "." .path }}.limits.memory, raise that limit, or use a volume on disk.
     {{- end }}
   {{- end }}
 {{- end }}

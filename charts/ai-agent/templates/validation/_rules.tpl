@@ -57,7 +57,7 @@ volume-size: {severity: error, title: the sizeLimit of a volume must be a size}
 memory-volume-exceeds-limit: {severity: error, workload: true, title: a volume in memory must be smaller than the memory limit}
 # Volumes
 claim-incomplete: {severity: error, workload: true, title: every volume in persistence must have a mountPath and one complete claim}
-claim-name-taken: {severity: error, title: every claim must have a name of its own}
+claim-name-taken: {severity: error, title: no two claims may have the same name}
 claim-of-one-node: {severity: error, skippable: true, title: only one pod may mount a claim that is limited to one node}
 claim-access-unknown: {severity: warning, skippable: true, title: the access modes of a claim that several pods mount should be known}
 config-files-too-large: {severity: error, title: configFiles must fit a ConfigMap}

@@ -205,7 +205,8 @@
 {{- if eq (include "ai-agent.ingressController" .) "traefik" }}
 - path: [ingress, className]
   problem: >-
-    Traefik reads no timeout from an Ingress, and during a rollout of its own it refuses requests at once and interrupts runs after 10 s.
+    Traefik reads no timeout from an Ingress, and while its own pods are replaced, it refuses new requests immediately and interrupts runs
+    after 10 s.
   fix: >-
     Give Traefik's pods a terminationGracePeriodSeconds of {{ add 20 $seconds }}, and set
     {{ $lifeCycle }}.requestAcceptGraceTimeout=10s and {{ $lifeCycle }}.graceTimeOut={{ $seconds }}s,

@@ -26,8 +26,8 @@
 {{- end }}
 {{- range .unused }}
 - field: {{ . }}
-  problem: "sets {{ . }} without effect: the claim is the server's."
-  fix: Set it in the server's persistence, or add a spec to give the worker a claim of its own.
+  problem: "sets {{ . }}, which has no effect: the worker mounts the server's claim."
+  fix: Set it in the server's persistence, or add a spec to give the worker its own claim.
 {{- end }}
 {{- if and .spec .existingClaim }}
 - field: existingClaim
@@ -238,7 +238,7 @@ The claims that two pods mount at a time, as a JSON list: path, claim, modes, wh
 {{- end }}
 {{- end }}
 
-{{/* The name of a worker's claim begins with the worker's, and so may that of a claim of the server. */}}
+{{/* A worker's claim is named WORKER-VOLUME, and a volume of the server may have that name, too. */}}
 {{- define "ai-agent.rule.claim-name-taken" -}}
 {{- $taken := dict }}
 {{- range $claim := include "ai-agent.ofAll" (dict "root" . "template" "ai-agent.createdClaimNames") | fromYamlArray }}
