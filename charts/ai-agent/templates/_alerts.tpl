@@ -28,8 +28,9 @@ unless {{ $inFlight }} unless max_over_time(timestamp({{ $inFlight }})[15m:15s])
 {{- end -}}
 {{- $idle := empty $inFlight | ternary "" (printf " unless on (namespace, pod) last_over_time(%s[10m]) == 0" $inFlight) -}}
 {{- $reused := include "ai-agent.stateful" . | empty | not -}}
-(max_over_time((timestamp({{ $deleted }}) - {{ $deleted }}{{ $reused | ternary $idle "" }})[10m:15s]) > -
-{{- include "ai-agent.shutdownSeconds" . }}{{ $reused | ternary "" $idle }})
+(max_over_time((timestamp({{ $deleted }}) - {{ $deleted }}{{ $reused | ternary $idle "" }})[10m:15s])
+{{- print " " -}}
+> -{{ include "ai-agent.shutdownSeconds" . }}{{ $reused | ternary "" $idle }})
 {{- end }}
 
 {{/*
