@@ -222,7 +222,7 @@ func TestAlerts(t *testing.T) {
 }
 
 // A pod of a StatefulSet that was killed returns at once under its name, with another
-// address: what it reports hides no run of the killed one.
+// address: its metrics must not hide interrupted runs of the killed pod.
 func TestAlertsOfPodsThatKeepTheirName(t *testing.T) {
 	t.Parallel()
 	alerts := alertsOf(t, renderOnce(t, perPod.With("prometheusRule.enabled", true)))

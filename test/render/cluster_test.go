@@ -74,10 +74,10 @@ func TestNewWorkerBeginsWithItsMinimum(t *testing.T) {
 		values chart.Values
 		want   string
 	}{
-		"beside a Deployment":                       {cluster{"Deployment/ai-agent": 3}, queue, "4"},
-		"beside a StatefulSet":                      {cluster{"StatefulSet/ai-agent": 3}, queue.And(perPod), "4"},
-		"beside a Deployment that becomes a set":    {cluster{"Deployment/ai-agent": 3}, queue.And(perPod), "4"},
-		"already there":                             {cluster{"Deployment/ai-agent": 3, "Deployment/ai-agent-queue": 7}, queue, "7"},
+		"alongside a Deployment":                    {cluster{"Deployment/ai-agent": 3}, queue, "4"},
+		"alongside a StatefulSet":                   {cluster{"StatefulSet/ai-agent": 3}, queue.And(perPod), "4"},
+		"alongside a Deployment that becomes a set": {cluster{"Deployment/ai-agent": 3}, queue.And(perPod), "4"},
+		"an existing worker":                        {cluster{"Deployment/ai-agent": 3, "Deployment/ai-agent-queue": 7}, queue, "7"},
 		"a preview without access to the workloads": {nil, queue.And(perPod), noField},
 	} {
 		t.Run(name, func(t *testing.T) {

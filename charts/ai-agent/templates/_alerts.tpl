@@ -4,7 +4,8 @@
 A run failed; or the agent was killed with runs in flight, which it cannot count itself: its container was restarted, or
 its pod is gone; or a pod still existed moments before its grace period ended, although its agent had not reported that
 it was idle. All of it looks back, because the series of a pod end with it. A StatefulSet reuses pod names: a series that has ended
-belongs to the current pod only if it has a sample newer than that pod's creation, and the next pod may be idle in its stead.
+belongs to the current pod only if it has a sample newer than that pod's creation; and whether a pod was idle is asked for each moment,
+because later, the next pod answers under its name.
 */}}
 {{- define "ai-agent.interruptedRuns" -}}
 {{- $pods := include "ai-agent.podMatcher" . -}}
