@@ -99,7 +99,7 @@ func (c comparison) load() prober.Load {
 // own returns this chart in a namespace.
 func (c comparison) own(t *testing.T, n *cluster.Namespace, r bench.Route) bench.Subject {
 	t.Helper()
-	values := profile.Modest().With("agent.maxRunSeconds", max(300, 2*c.seconds)) // as of the others
+	values := profile.Modest().With("agent.maxRunSeconds", bench.MaxRunSeconds(c.seconds))
 	if r.InTraefik() {
 		values = values.And(everyPath)
 	}
@@ -151,18 +151,18 @@ func TestSideBySide(t *testing.T) {
 	results := newResults(t, "results")
 	subjects := c.of(t, liveCluster().Existing(""), bench.Service)
 	c.requireKnown(t, subjects)
-	c.compare(t, results, subjects, bench.Service)
+	c.compare(t, results, false, subjects, bench.Service)
 	t.Run("behind proxies", func(t *testing.T) {
 		c.requireWhole(t)
 		t.Parallel()
-		c.compare(t, results, subjects[:2], bench.Proxied...)
+		c.compare(t, results, false, subjects[:2], bench.Proxied...)
 	})
 	t.Run("behind Traefik", func(t *testing.T) {
 		c.requireWhole(t)
 		t.Parallel()
 		liveCluster().Lock(t, "traefik")
 		installController(t)
-		c.compare(t, results, subjects[:2], bench.Ingress, bench.HTTPRoute, bench.Defaults)
+		c.compare(t, results, false, subjects[:2], bench.Ingress, bench.HTTPRoute, bench.Defaults)
 	})
 }
 
@@ -173,13 +173,14 @@ func (c comparison) requireWhole(t *testing.T) {
 	}
 }
 
-// compare disturbs subjects, the first of those that c.of returns, by each route.
-func (c comparison) compare(t *testing.T, results *results, subjects []bench.Subject, routes ...bench.Route) {
+// compare disturbs subjects, the first of those that c.of returns, by each route: with the
+// disturbances that need the cluster to themselves, or with the others.
+func (c comparison) compare(t *testing.T, results *results, alone bool, subjects []bench.Subject, routes ...bench.Route) {
 	t.Helper()
 	for i, subject := range subjects {
 		for _, route := range routes {
 			for _, disturbance := range bench.Disturbances {
-				if !disturbance.Alone && route.Has(disturbance) && c.includes(subject, disturbance) {
+				if disturbance.Alone == alone && route.Has(disturbance) && c.includes(subject, disturbance) {
 					c.disturb(t, results, i, subject.Name, route, disturbance)
 				}
 			}
@@ -210,14 +211,7 @@ func TestSideBySideAtAPowerOff(t *testing.T) {
 	c := comparisonFromEnv(t)
 	c.requireWhole(t)
 	liveCluster().Exclusive(t)
-	results := newResults(t, "power-off")
-	for i, subject := range c.of(t, liveCluster().Existing(""), bench.Service)[:3] {
-		for _, disturbance := range bench.Disturbances {
-			if disturbance.Alone && c.includes(subject, disturbance) {
-				c.disturb(t, results, i, subject.Name, bench.Service, disturbance)
-			}
-		}
-	}
+	c.compare(t, newResults(t, "power-off"), true, c.of(t, liveCluster().Existing(""), bench.Service)[:3], bench.Service)
 }
 
 // judge adds a scenario to the results. It fails the test if this chart lost anything, or if

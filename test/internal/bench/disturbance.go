@@ -26,7 +26,6 @@ type Disturbance struct {
 	Ends     bool  // the subject is gone afterwards
 	Proxy    bool  // it disturbs only clients behind the proxy
 	Slow     bool  // the subject's autoscaler does it, which takes minutes
-	Busy     bool  // pods can be told to use more CPU than they request
 	Alone    bool  // it disturbs everything in the cluster
 	disturb  func(*testing.T, *site, prober.Loading)
 }
@@ -52,7 +51,7 @@ var Disturbances = []Disturbance{
 		s.uninstall(t)
 	}},
 	{Name: "autoscaler", Removes: 2, Slow: true, disturb: func(t *testing.T, s *site, _ prober.Loading) { s.calm(t) }},
-	{Name: loadStep, Slow: true, Busy: true, disturb: func(t *testing.T, s *site, _ prober.Loading) { s.burn(t) }},
+	{Name: loadStep, Slow: true, disturb: func(t *testing.T, s *site, _ prober.Loading) { s.burn(t) }},
 	{Name: "unrelated Ingress", Proxy: true, disturb: func(t *testing.T, s *site, _ prober.Loading) { s.editUnrelated(t) }},
 	{Name: "rollout of the proxy", Proxy: true, disturb: func(t *testing.T, s *site, _ prober.Loading) { s.restartProxy(t) }},
 	{Name: "force deletion", Removes: 1, Kills: true, disturb: func(t *testing.T, s *site, _ prober.Loading) { s.kill(t) }},
@@ -97,7 +96,8 @@ func (s *site) calm(t *testing.T) {
 	})
 }
 
-// loadStep is the name of the disturbance whose new pods Usage.Steps measures.
+// loadStep is the name of the disturbance that needs an agent whose CPU usage can be raised, and
+// whose new pods Usage.Steps measures.
 const loadStep = "load step"
 
 // burn makes each pod use twice the CPU that it requests, until the autoscaler has doubled

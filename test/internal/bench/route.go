@@ -155,7 +155,7 @@ func (s *site) restartProxy(t *testing.T) {
 	}
 	s.n.MustKubectl(t, where, "rollout", "restart", deployment)
 	s.n.MustKubectl(t, where, "rollout", "status", deployment, "--timeout=10m")
-	// Not earlier: an old pod stops to accept requests only after its preStop hook.
+	// Not earlier: an old pod accepts requests until its preStop hook has ended.
 	_, name, _ := strings.Cut(deployment, "/")
 	cluster.Eventually(t, "the end of the old proxy", settledWithin, func(context.Context) error {
 		leaving := s.n.MustKubectl(t, where, "get", "pods", "--selector=app="+name, "--output", `jsonpath={.items[*].metadata.deletionTimestamp}`)

@@ -27,21 +27,20 @@ type Plan struct {
 	Name         string                // of the disturbance
 	Disturbances iter.Seq[Disturbance] // one after another, under the same load
 	Replicas     int32
-	Busy         bool        // as in Disturbance
 	Load         prober.Load // its URL is set for the Service
 }
 
 // Once returns the plan of one disturbance.
 func Once(s Subject, r Route, d Disturbance, load prober.Load) Plan {
-	return Plan{s, r, d.Name, slices.Values([]Disturbance{d}), cmp.Or(d.Replicas, 4), d.Busy, load}
+	return Plan{s, r, d.Name, slices.Values([]Disturbance{d}), cmp.Or(d.Replicas, 4), load}
 }
 
 // runSeconds is how long a run takes.
 func (p Plan) runSeconds() int { return p.Load.MaxTokens / cluster.TokensPerSecond }
 
-// maxRunSeconds is the time that each agent and proxy gives a run: the default of the chart, if
-// that is enough.
-func (p Plan) maxRunSeconds() int { return max(300, 2*p.runSeconds()) }
+// MaxRunSeconds is the time that each agent and proxy gives a run of a length in seconds: the
+// default of the chart, if that is enough.
+func MaxRunSeconds(runSeconds int) int { return max(300, 2*runSeconds) }
 
 // settledWithin bounds the end of a disturbance: this chart's autoscaler waits for five
 // minutes, and then removes a pod every two; a pod that is removed waits for its last run.
@@ -56,7 +55,7 @@ func (p Plan) Run(t *testing.T, n *cluster.Namespace) Scenario {
 	s := &site{n, p.prepared(n, image), p.Route}
 	s.expose()
 	s.install(t)
-	s.startProxy(t, p.maxRunSeconds())
+	s.startProxy(t, MaxRunSeconds(p.runSeconds()))
 	recorded := record(t, n)
 	load := prober.StartLoad(t, n, p.Route.to(s, p.Load))
 	cluster.Eventually(t, "a run of each client", 5*time.Minute, load.InFlight(p.Load.Runs()))

@@ -13,7 +13,7 @@ import (
 // Soak returns a plan of random disturbances for a time. It uses only those that a chart
 // can survive. The same seed gives the same order.
 func Soak(s Subject, period time.Duration, seed uint64, load prober.Load) Plan {
-	return Plan{s, Service, "soak", atRandom(period, seed), 4, false, load}
+	return Plan{s, Service, "soak", atRandom(period, seed), 4, load}
 }
 
 var scaleUp = Disturbance{Name: "scale-up", disturb: func(t *testing.T, s *site, _ prober.Loading) { s.scale(t, 4) }}

@@ -214,10 +214,10 @@ func (p Plan) prepared(n *cluster.Namespace, image string) Subject {
 		agent.Env = append(agent.Env, corev1.EnvVar{Name: name, Value: value})
 	}
 	if !slices.ContainsFunc(agent.Env, func(v corev1.EnvVar) bool { return v.Name == "MAX_RUN_SECONDS" }) {
-		agent.Env = append(agent.Env, corev1.EnvVar{Name: "MAX_RUN_SECONDS", Value: strconv.Itoa(p.maxRunSeconds())})
+		agent.Env = append(agent.Env, corev1.EnvVar{Name: "MAX_RUN_SECONDS", Value: strconv.Itoa(MaxRunSeconds(p.runSeconds()))})
 	}
 	agent.Resources = corev1.ResourceRequirements{Requests: corev1.ResourceList{"cpu": resource.MustParse("50m"), "memory": resource.MustParse("64Mi")}}
-	if p.Busy {
+	if p.Name == loadStep {
 		if len(agent.Args) == 0 {
 			agent.Args = []string{"serve"}
 		}

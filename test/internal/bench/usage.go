@@ -55,8 +55,10 @@ func (u *Usage) add(s Scenario) {
 		if pod.Created >= s.Disturbed && pod.Ready != 0 {
 			added = append(added, pod.Ready)
 		}
-		if pod.Created >= s.Disturbed && pod.Ready != 0 && s.Disturbance == loadStep {
-			u.Steps = append(u.Steps, pod.Ready-s.Disturbed)
+	}
+	if s.Disturbance == loadStep {
+		for _, at := range added {
+			u.Steps = append(u.Steps, at-s.Disturbed)
 		}
 	}
 	slices.Sort(removed)
