@@ -7,8 +7,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"example.com/ai-agent/test/internal/chart"
 	"example.com/ai-agent/test/internal/cluster"
@@ -27,9 +25,7 @@ func TestSpreadPodsSurviveALostWorker(t *testing.T) {
 	live.Exclusive(t)
 	n, servers := newNamespace(t), live.Servers()
 	servers.MustKubectl(t, "rollout", "status", "deployment/llm", "--timeout=2m")
-	model, err := servers.Client().CoreV1().Pods(servers.Name).List(t.Context(), metav1.ListOptions{LabelSelector: "app=llm"})
-	require.NoError(t, err)
-	kept := model.Items[0].Spec.NodeName
+	kept := live.Model(t).Spec.NodeName
 	full := slices.DeleteFunc(workers(t), func(worker string) bool { return worker == kept })
 	lost := full[0]
 	full[0] = kept

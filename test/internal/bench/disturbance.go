@@ -164,7 +164,7 @@ func (s *site) kill(t *testing.T) {
 
 // cutOff resets the connections from one pod to the model, and refuses new ones for a while.
 func (s *site) cutOff(t *testing.T) {
-	servers := s.n.Servers()
+	servers := s.n.Cluster().Servers()
 	model, err := servers.Client().CoreV1().Services(servers.Name).Get(t.Context(), "llm-service", metav1.GetOptions{})
 	require.NoError(t, err)
 	s.n.CutOff(t, s.pods(t)[0], model.Spec.ClusterIP, model.Spec.Ports[0].Port, 20*time.Second)
@@ -173,7 +173,7 @@ func (s *site) cutOff(t *testing.T) {
 // powerOff powers off a node that runs pods of the subject, but neither the clients nor the
 // model. It powers the node on again once a pod of it is not Ready.
 func (s *site) powerOff(t *testing.T, load prober.Loading) {
-	spared := []string{load.Node(t), s.model(t).Spec.NodeName}
+	spared := []string{load.Node(t), s.n.Cluster().Model(t).Spec.NodeName}
 	pods := slices.DeleteFunc(s.pods(t), func(pod corev1.Pod) bool { return slices.Contains(spared, pod.Spec.NodeName) })
 	require.NotEmpty(t, pods, "all pods of the subject are on nodes with the clients or the model: %v", spared)
 	lost := pods[0]
@@ -194,14 +194,4 @@ func (s *site) pods(t *testing.T) []corev1.Pod {
 	pods, err := s.n.Client().CoreV1().Pods(s.n.Name).List(t.Context(), metav1.ListOptions{LabelSelector: agentsIn(s.n)})
 	require.NoError(t, err)
 	return pods.Items
-}
-
-// model returns the pod of the model, which all tests share.
-func (s *site) model(t *testing.T) corev1.Pod {
-	t.Helper()
-	servers := s.n.Servers()
-	pods, err := servers.Client().CoreV1().Pods(servers.Name).List(t.Context(), metav1.ListOptions{LabelSelector: "app=llm"})
-	require.NoError(t, err)
-	require.Len(t, pods.Items, 1)
-	return pods.Items[0]
 }

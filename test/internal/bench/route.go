@@ -2,7 +2,6 @@ package bench
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"testing"
 
@@ -12,6 +11,7 @@ import (
 
 	"example.com/ai-agent/test/internal/chart"
 	"example.com/ai-agent/test/internal/cluster"
+	"example.com/ai-agent/test/internal/observe"
 	"example.com/ai-agent/test/internal/prober"
 )
 
@@ -147,21 +147,16 @@ func (s *site) editUnrelated(t *testing.T) {
 	}
 }
 
-// restartProxy restarts the proxy, and waits until its old pods are gone.
+// restartProxy restarts the proxy, and waits until its old pods are gone: one accepts requests
+// until its preStop hook has ended.
 func (s *site) restartProxy(t *testing.T) {
-	where, deployment := "--namespace="+s.n.Name, "deployment/proxy"
+	n, name := s.n, "proxy"
 	if s.route.InTraefik() {
-		where, deployment = "--namespace=traefik", "deployment/traefik"
+		n, name = s.n.Cluster().Existing("traefik"), "traefik"
 	}
-	s.n.MustKubectl(t, where, "rollout", "restart", deployment)
-	s.n.MustKubectl(t, where, "rollout", "status", deployment, "--timeout=10m")
-	// Not earlier: an old pod accepts requests until its preStop hook has ended.
-	_, name, _ := strings.Cut(deployment, "/")
-	cluster.Eventually(t, "the end of the old proxy", settledWithin, func(context.Context) error {
-		leaving := s.n.MustKubectl(t, where, "get", "pods", "--selector=app="+name, "--output", `jsonpath={.items[*].metadata.deletionTimestamp}`)
-		if leaving != "" {
-			return fmt.Errorf("pods that are being deleted since %s still exist", leaving)
-		}
-		return nil
+	n.MustKubectl(t, "rollout", "restart", "deployment/"+name)
+	cluster.Eventually(t, "the end of the old proxy", settledWithin, func(ctx context.Context) error {
+		_, err := observe.Settled(ctx, n, metav1.ListOptions{FieldSelector: "metadata.name=" + name}, metav1.ListOptions{LabelSelector: "app=" + name})
+		return err
 	})
 }

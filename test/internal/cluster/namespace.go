@@ -49,8 +49,8 @@ func (n *Namespace) Client() kubernetes.Interface { return n.cluster.client }
 // Metrics returns a client of the metrics API.
 func (n *Namespace) Metrics() metrics.Interface { return n.cluster.metrics }
 
-// Servers returns the namespace of the servers that all tests share.
-func (n *Namespace) Servers() *Namespace { return n.cluster.Servers() }
+// Cluster returns the cluster that the namespace is in.
+func (n *Namespace) Cluster() *Cluster { return n.cluster }
 
 // ModelURL is the OPENAI_BASE_URL of the shared model.
 func (n *Namespace) ModelURL() string { return n.cluster.modelURL() }

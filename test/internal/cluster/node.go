@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
@@ -20,17 +19,14 @@ import (
 // have the cluster to itself.
 func (n *Namespace) PowerOff(t *testing.T, node string) (on func()) {
 	t.Helper()
-	docker := func(command string) {
-		out, err := exec.CommandContext(context.WithoutCancel(t.Context()), "docker", command, node).CombinedOutput()
-		require.NoError(t, err, string(out))
-	}
+	ctx := context.WithoutCancel(t.Context())
 	on = func() {
-		docker("start")
+		docker(ctx, t, "start", node)
 		Eventually(t, "the return of node "+node, 3*time.Minute, n.nodeReady(node))
 		Eventually(t, "routes between all nodes", 3*time.Minute, n.routed) // all tests need them
 	}
 	t.Cleanup(on)
-	docker("kill")
+	docker(ctx, t, "kill", node)
 	return on
 }
 
@@ -47,10 +43,7 @@ rule="OUTPUT --destination $2 --protocol tcp --dport $3 --jump REJECT --reject-w
 nsenter --target "$pid" --net iptables --wait --insert $rule
 sleep "$4"
 nsenter --target "$pid" --net iptables --wait --delete $rule`
-	command := exec.CommandContext(t.Context(), "docker", "exec", pod.Spec.NodeName, "sh", "-c", script, "sh",
-		container, address, fmt.Sprint(port), fmt.Sprint(period.Seconds()))
-	out, err := command.CombinedOutput()
-	require.NoError(t, err, string(out))
+	docker(t.Context(), t, "exec", pod.Spec.NodeName, "sh", "-c", script, "sh", container, address, fmt.Sprint(port), fmt.Sprint(period.Seconds()))
 }
 
 // nodeReady holds if a node is Ready.

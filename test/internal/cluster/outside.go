@@ -19,20 +19,15 @@ import (
 func (c *Cluster) Outside(t *testing.T, image string, addresses []string, ports ...string) {
 	t.Helper()
 	c.Lock(t, "outside")
-	docker := func(args ...string) string {
-		out, err := exec.CommandContext(t.Context(), "docker", args...).CombinedOutput()
-		require.NoError(t, err, "docker %s: %s", strings.Join(args, " "), out)
-		return strings.TrimSpace(string(out))
-	}
 	nodes, err := c.client.CoreV1().Nodes().List(t.Context(), metav1.ListOptions{})
 	require.NoError(t, err)
 	node := nodes.Items[0].Name // kind runs a node as a container of the same name
-	toolbox := docker("inspect", "--format", "{{.Config.Image}}", node)
+	toolbox := docker(t.Context(), t, "inspect", "--format", "{{.Config.Image}}", node)
 
 	labels := []string{"--label", c.outsideLabel(), "--label", runLabel + "=" + c.run.id}
 	start := func(network, port string) string {
 		args := append([]string{"run", "--detach", "--network", network}, labels...)
-		return docker(append(args, image, "llm", "--addr", ":"+port)...)
+		return docker(t.Context(), t, append(args, image, "llm", "--addr", ":"+port)...)
 	}
 	server := start("kind", ports[0])
 	t.Cleanup(func() {
@@ -41,11 +36,11 @@ func (c *Cluster) Outside(t *testing.T, image string, addresses []string, ports 
 	for _, port := range ports[1:] {
 		start("container:"+server, port)
 	}
-	via := docker("inspect", "--format", "{{.NetworkSettings.Networks.kind.IPAddress}}", server)
+	via := docker(t.Context(), t, "inspect", "--format", "{{.NetworkSettings.Networks.kind.IPAddress}}", server)
 	for _, address := range addresses {
-		docker("run", "--rm", "--network", "container:"+server, "--cap-add", "NET_ADMIN", "--entrypoint", "ip", toolbox, "address", "add", address+"/32", "dev", "lo")
+		docker(t.Context(), t, "run", "--rm", "--network", "container:"+server, "--cap-add", "NET_ADMIN", "--entrypoint", "ip", toolbox, "address", "add", address+"/32", "dev", "lo")
 		for _, node := range nodes.Items {
-			docker("exec", node.Name, "ip", "route", "replace", address+"/32", "via", via)
+			docker(t.Context(), t, "exec", node.Name, "ip", "route", "replace", address+"/32", "via", via)
 			t.Cleanup(func() {
 				ctx := context.WithoutCancel(t.Context())
 				out, err := exec.CommandContext(ctx, "docker", "exec", node.Name, "ip", "route", "delete", address+"/32").CombinedOutput()
@@ -56,6 +51,15 @@ func (c *Cluster) Outside(t *testing.T, image string, addresses []string, ports 
 }
 
 // outsideLabel is on all servers outside of a cluster: scripts/down.sh uses it too.
+// docker runs a command of Docker and returns what it prints. It fails the test if the
+// command fails.
+func docker(ctx context.Context, t *testing.T, args ...string) string {
+	t.Helper()
+	out, err := exec.CommandContext(ctx, "docker", args...).CombinedOutput()
+	require.NoError(t, err, "docker %s: %s", strings.Join(args, " "), out)
+	return strings.TrimSpace(string(out))
+}
+
 func (c *Cluster) outsideLabel() string { return "ai-agent/outside-of=" + c.Name() }
 
 // removeServersOutside removes the servers of runs that have ended.

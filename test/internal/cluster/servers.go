@@ -6,7 +6,10 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"testing"
 
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"example.com/ai-agent/test/internal/chart"
@@ -29,6 +32,15 @@ const TokensPerSecond = 5
 
 // Servers returns the namespace of the servers that all tests share.
 func (c *Cluster) Servers() *Namespace { return c.Existing(c.servers) }
+
+// Model returns the pod of the shared model.
+func (c *Cluster) Model(t *testing.T) corev1.Pod {
+	t.Helper()
+	pods, err := c.client.CoreV1().Pods(c.servers).List(t.Context(), metav1.ListOptions{LabelSelector: "app=llm"})
+	require.NoError(t, err)
+	require.Len(t, pods.Items, 1)
+	return pods.Items[0]
+}
 
 // startServers starts the shared servers: a server that a test need not start saves
 // time, and CPU of all other tests. Requests alone limit the length of the shared

@@ -21,9 +21,8 @@ func (n *Namespace) LocalVolume(t *testing.T, node, claim string, mode corev1.Pe
 	t.Helper()
 	volumes, name := n.Client().CoreV1().PersistentVolumes(), n.Name+"-"+claim
 	folder := "/var/local/" + name
-	out, err := exec.CommandContext(t.Context(), "docker", "exec", node, "mkdir", "-p", folder).CombinedOutput()
-	require.NoError(t, err, string(out))
-	_, err = volumes.Create(t.Context(), &corev1.PersistentVolume{
+	docker(t.Context(), t, "exec", node, "mkdir", "-p", folder)
+	_, err := volumes.Create(t.Context(), &corev1.PersistentVolume{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{runLabel: n.cluster.run.id}},
 		Spec: corev1.PersistentVolumeSpec{
 			AccessModes: []corev1.PersistentVolumeAccessMode{mode}, Capacity: corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("1Gi")},
