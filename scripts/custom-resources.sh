@@ -15,7 +15,6 @@ for controller in source-controller helm-controller; do
 	files+=("$(module_dir "$module")/config/crd/bases")
 done
 for file in "${files[@]}"; do
-	kubectl apply --server-side -f "$file"
-	kubectl wait --for condition=Established --timeout 60s -f "$file"
+	apply_crds "$file"
 done
 echo "the CRDs of the chart's custom resources and of Flux are installed"

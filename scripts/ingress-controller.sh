@@ -18,9 +18,7 @@ if ! present "$image"; then
 fi
 load_image "$image"
 
-crds=$(module sigs.k8s.io/gateway-api Dir)/config/crd/standard
-kubectl apply --server-side -f "$crds"
-kubectl wait --for condition=Established --timeout 60s -f "$crds"
+apply_crds "$(module sigs.k8s.io/gateway-api Dir)/config/crd/standard"
 apply_addon traefik traefik --set-string "image=$image"
 kubectl --namespace traefik rollout status deployment/traefik --timeout 120s
 echo "$image and the Gateway API are installed"

@@ -46,6 +46,15 @@ lock() {
 # kubectl talks to the cluster CLUSTER, regardless of the current context.
 kubectl() { "$bin/kubectl" --context "kind-$CLUSTER" "$@"; }
 
+# apply_crds FILE_OR_FOLDER applies CRDs and waits until the API server serves them.
+# "kubectl wait --for condition" fails on a CRD without any condition
+# (kubernetes/kubernetes#66439); the API server sets the first one together with listKind.
+apply_crds() {
+	kubectl apply --server-side -f "$1"
+	kubectl wait --for jsonpath='{.status.acceptedNames.listKind}' --timeout 60s -f "$1"
+	kubectl wait --for condition=Established --timeout 60s -f "$1"
+}
+
 # changed KIND VALUE records a change of this machine, so that scripts/uninstall.sh can
 # revert it. A change that is recorded already keeps its first value.
 changes=/var/lib/ai-agent/changes
