@@ -54,7 +54,7 @@ var checks = []check{
 	promise("exits-after-runs", finding.Warning, "the agent should exit after its last run", drained, exitsAfter),
 	promise("exits-when-idle", finding.Error, "an idle agent must exit on SIGTERM", wasIdle, exitsIdle),
 	promise("exit-code", finding.Warning, "the agent should exit with code 0", wasIdle, exitCode),
-	promise("process-1", finding.Error, "process 1 must pass SIGTERM on", knownInit, passesOn),
+	promise("process-1", finding.Error, "PID 1 must pass SIGTERM on", knownInit, passesOn),
 	promise("ready-while-busy", finding.Error, "the agent must stay Ready while it is busy", hasReadyPath, staysReady),
 	promise("live-while-busy", finding.Error, "the liveness probe must succeed while the agent is busy", hasLivePath, staysLive),
 	promise("busy-answers-429", finding.Warning, "an agent without a free slot should answer 429 with Retry-After", answers, says429),
@@ -347,7 +347,7 @@ func exitsIdle(_ Test, seen Observation) *Verdict {
 		return nil
 	}
 	return verdict("", fmt.Sprintf("Without a run, the agent was still running %s after SIGTERM: each pod that is replaced waits for SIGKILL.", seconds(idleShutdown)),
-		"Handle SIGTERM in process 1: a process without a handler ignores it there.", nil)
+		"Handle SIGTERM in PID 1: a process without a handler ignores it there.", nil)
 }
 
 func exitCode(_ Test, seen Observation) *Verdict {

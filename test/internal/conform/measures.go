@@ -20,7 +20,7 @@ func (t Test) Measures(seen Observation) []report.Measure {
 		add("ready after", "%s", seconds(seen.Start.Took))
 	}
 	if seen.Start.Init != "" {
-		add("process 1", "%s", seen.Start.Init)
+		add("PID 1", "%s", seen.Start.Init)
 	}
 	if b := seen.Busy; b != nil {
 		add(fmt.Sprintf("%d runs at once", len(b.Runs)), "%s", b.outcomes())
