@@ -89,7 +89,7 @@ bench() {
 		[ ! -e "$file" ] || arguments+=(--results "$file")
 	done
 	[ ${#arguments[@]} -eq 0 ] || part "report" go run ./test/bench report "${arguments[@]}" --output "$RESULTS/$name.html"
-	[ "$status" -eq 0 ] || exit "$status"
+	[ "$status" -eq 0 ] || { failed=$name && exit "$status"; }
 }
 
 kwok() ( # a subshell, because step replaces the EXIT trap
@@ -127,6 +127,8 @@ bench-runs)
 	bench results "TestSideBySide|TestSideBySideAtAPowerOff|TestPolicyTruthTable" results.json power-off.json reach.json
 	;;
 soak)
+	export SEED=${SEED:-$(date +%s)}
+	echo "SEED=$SEED repeats the order of this soak"
 	part "environment" environment
 	bench soak TestSoak soak.json
 	;;

@@ -80,7 +80,7 @@ func (r report) write(stdout io.Writer) error {
 	if err := bench.WriteUsage(stdout, result.Usage(), r.markdown); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(stdout, "\nThe page with all scenarios is %s\n", r.output)
+	_, err = fmt.Fprintf(stdout, "\n%s\nThe page with all scenarios is %s\n", result.Provenance(), r.output)
 	return err
 }
 

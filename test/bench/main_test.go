@@ -55,6 +55,8 @@ func TestReportMergesResults(t *testing.T) {
 		assert.Contains(t, string(page), `<th scope="row">`+subject+"</th>")
 	}
 	assert.Contains(t, out, output)
+	assert.Contains(t, out, "Recorded on 30 November 2026 at commit 0123456789abcdef")
+	assert.Contains(t, out, "Agent that nothing disturbs, late: 13 goroutines, 26 MiB of memory.")
 }
 
 func TestReportSaysHowToGetResults(t *testing.T) {

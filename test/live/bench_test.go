@@ -39,6 +39,11 @@ var (
 	mainDisturbances = []string{"rollout", "scale-down", "drain"}
 )
 
+// longestDefault is the longest timeout, in seconds, of the proxies that have one by default.
+const longestDefault = 60
+
+const withoutWindow = bench.Own + " without scale-down window"
+
 func comparisonFromEnv(t *testing.T) comparison {
 	t.Helper()
 	c := comparison{subjects: mainSubjects, disturbances: mainDisturbances, streams: 10, seconds: 45}
@@ -65,12 +70,12 @@ func number(t *testing.T, name string, otherwise int) int {
 
 func (c comparison) includes(s bench.Subject, d bench.Disturbance) bool {
 	chosen := func(names []string, name string) bool { return len(names) == 0 || slices.Contains(names, name) }
-	if d.Slow && !s.Scales() {
+	if d.Slow && !s.Scales() || d.Long && c.seconds <= longestDefault {
 		return false
 	}
 	if len(c.subjects) == 0 && len(c.disturbances) == 0 {
-		slow := d.Name == "autoscaler" && s.Name == bench.Own+" without scale-down window"
-		return slow || slices.Contains(mainSubjects, s.Name) || slices.Contains(mainDisturbances, d.Name)
+		window := slices.Contains([]string{"autoscaler", "lull"}, d.Name) && s.Name == withoutWindow
+		return window || slices.Contains(mainSubjects, s.Name) || slices.Contains(mainDisturbances, d.Name)
 	}
 	return chosen(c.subjects, s.Name) && chosen(c.disturbances, d.Name)
 }
@@ -151,18 +156,18 @@ func TestSideBySide(t *testing.T) {
 	results := newResults(t, "results")
 	subjects := c.of(t, liveCluster().Existing(""), bench.Service)
 	c.requireKnown(t, subjects)
+	t.Run("behind Traefik", func(t *testing.T) { // first, because its scenarios wait for each other
+		c.requireWhole(t)
+		t.Parallel()
+		liveCluster().Lock(t, "traefik")
+		installController(t)
+		c.compare(t, results, false, subjects[:2], bench.Ingress, bench.HTTPRoute, bench.H2C, bench.Defaults)
+	})
 	c.compare(t, results, false, subjects, bench.Service)
 	t.Run("behind proxies", func(t *testing.T) {
 		c.requireWhole(t)
 		t.Parallel()
 		c.compare(t, results, false, subjects[:2], bench.Proxied...)
-	})
-	t.Run("behind Traefik", func(t *testing.T) {
-		c.requireWhole(t)
-		t.Parallel()
-		liveCluster().Lock(t, "traefik")
-		installController(t)
-		c.compare(t, results, false, subjects[:2], bench.Ingress, bench.HTTPRoute, bench.Defaults)
 	})
 }
 
@@ -196,12 +201,8 @@ func (c comparison) disturb(t *testing.T, results *results, i int, name string, 
 		if !disturbance.Alone && !route.InTraefik() { // scenarios share Traefik
 			t.Parallel()
 		}
-		load := c.load()
-		if route != bench.Service {
-			load.Clients[output.GRPC] = 0 // a proxy speaks HTTP/1.1 to the Service
-		}
 		n := newNamespace(t)
-		results.judge(t, row, bench.Once(c.of(t, n, route)[i], route, disturbance, load).Run(t, n), disturbance)
+		results.judge(t, row, bench.Once(c.of(t, n, route)[i], route, disturbance, c.load()).Run(t, n), disturbance)
 	})
 }
 
@@ -214,6 +215,12 @@ func TestSideBySideAtAPowerOff(t *testing.T) {
 	c.compare(t, newResults(t, "power-off"), true, c.of(t, liveCluster().Existing(""), bench.Service)[:3], bench.Service)
 }
 
+// interrupted are the subjects that lose runs in every rollout, deaf those that fail requests.
+var (
+	interrupted = []string{"specification", bench.Own + " without grace period", bench.Own + " without agent's drain"}
+	deaf        = []string{bench.Own + " (abrupt) without probes"}
+)
+
 // judge adds a scenario to the results. It fails the test if this chart lost anything, or if
 // nothing was lost where a loss is certain.
 func (r *results) judge(t *testing.T, row int, s bench.Scenario, d bench.Disturbance) {
@@ -223,12 +230,27 @@ func (r *results) judge(t *testing.T, row int, s bench.Scenario, d bench.Disturb
 	t.Logf("%+v", verdict)
 	require.Empty(t, verdict.Invalid)
 	hasty := d.Name == "rollout of the proxy" && bench.Route(s.Route).Defaults()
+	own := bench.IsOwn(s.Subject)
+	for _, pod := range s.Pods {
+		assert.False(t, own && pod.Restarts > 0 && !d.Alone, "a container of pod %s restarted", pod.Name)
+	}
 	switch {
-	case d.Kills, hasty, s.Subject == "specification" && d.Name == "rollout":
+	case d.Kills, hasty, d.Name == "rollout" && slices.Contains(interrupted, s.Subject):
 		assert.NotZero(t, verdict.Interrupted+verdict.LaterLost)
-	case bench.IsOwn(s.Subject):
+	case d.Name == "rollout" && slices.Contains(deaf, s.Subject):
+		assert.NotZero(t, verdict.RequestsFailed)
+	case d.Name == "lull" && s.Subject == withoutWindow:
+		assert.NotZero(t, s.Removed(), "pods removed")
+	case d.Long:
+		assert.Equal(t, bench.Route(s.Route) != bench.CaddyDefaults, verdict.Interrupted > 0, "Caddy has no timeout by default")
+	case own:
+		assert.True(t, d.Name != "lull" || s.Removed() == 0, "pods removed in a lull: %d", s.Removed())
 		assert.Zero(t, verdict.Interrupted+verdict.LaterLost, "runs lost: %v", lost(s))
-		assert.Zero(t, verdict.RequestsFailed)
+		failed := verdict.RequestsFailed
+		if d.Proxy { // one that stops closes idle connections, even if a request is on the way
+			failed -= s.Failed(output.KeepAlive)
+		}
+		assert.Zero(t, failed)
 		if !bench.Route(s.Route).InTraefik() { // which learns of the agent only after a while
 			assert.Zero(t, verdict.Before.RunsLost+verdict.Before.RequestsFailed, "before the disturbance")
 		}
@@ -247,47 +269,44 @@ func TestSoak(t *testing.T) {
 		t.Skip("`make soak` runs it")
 	}
 	c := comparisonFromEnv(t)
-	minutes, seed := number(t, "MINUTES", 30), uint64(number(t, "SEED", int(time.Now().Unix())))
-	t.Logf("SEED=%d repeats this order", seed)
+	minutes, seed := number(t, "MINUTES", 30), uint64(number(t, "SEED", 1))
 	results := newResults(t, "soak")
 	results.seen.Seed = seed
 	n, steady := newNamespace(t), newNamespace(t)
-	requireFlat := flat(t, steady, c)
+	steadily := startSteady(t, steady, c)
 	plan := bench.Soak(c.own(t, n, bench.Service), time.Duration(minutes)*time.Minute, seed, c.load())
 	row, scenario := results.row(plan), plan.Run(t, n)
+	results.seen.Steady = steadily()
 	results.add(t, row, scenario)
 	verdict := scenario.Verdict()
 	t.Logf("%+v", verdict)
 	require.Empty(t, verdict.Invalid)
 	assert.Zero(t, verdict.Interrupted+verdict.LaterLost, "runs lost: %v", lost(scenario))
 	assert.Zero(t, verdict.RequestsFailed)
-	requireFlat()
+	before, after := results.seen.Steady[0], results.seen.Steady[1]
+	assert.LessOrEqual(t, after.Goroutines, before.Goroutines+5, "connections may still be closing")
+	assert.Less(t, after.Memory, before.Memory*5/4+8<<20)
 }
 
-// flat starts an agent that nothing disturbs, and keeps it busy. The function that it
-// returns ends the load, and fails the test if the agent has more goroutines or much more
-// memory than after its first runs.
-func flat(t *testing.T, n *cluster.Namespace, c comparison) func() {
+// startSteady starts an agent that nothing disturbs, and keeps it busy. The function that it
+// returns ends the load, and returns what the agent used after its first runs and after its
+// last ones.
+func startSteady(t *testing.T, n *cluster.Namespace, c comparison) func() []bench.Steady {
 	t.Helper()
 	n.Install(t, "ai-agent", profile.Single(chart.Values{"agent.maxRunSeconds": 2 * c.seconds}))
 	agent := observe.Of(n, "ai-agent")
 	load := c.load()
 	load.URL = serviceURL + ":80"
-	end := func(loading prober.Loading) observe.Metrics {
+	end := func(loading prober.Loading) bench.Steady {
 		loading.Stop(t)
 		loading.Await(t, time.Duration(c.seconds)*time.Second+2*time.Minute)
 		metrics, err := agent.Scrape(t, agent.Pod(t))
 		require.NoError(t, err)
 		require.Zero(t, metrics.InFlight())
-		return metrics
+		return bench.Steady{Goroutines: metrics.Goroutines(), Memory: metrics.Memory()}
 	}
 	first := prober.StartLoad(t, n, load)
 	cluster.Eventually(t, "a run of each client", 5*time.Minute, first.InFlight(load.Runs()))
 	before, second := end(first), prober.StartLoad(t, n, load)
-	return func() {
-		after := end(second)
-		t.Logf("goroutines: %d, then %d; memory: %d KiB, then %d KiB", before.Goroutines(), after.Goroutines(), before.Memory()>>10, after.Memory()>>10)
-		assert.LessOrEqual(t, after.Goroutines(), before.Goroutines()+5, "connections may still be closing")
-		assert.Less(t, after.Memory(), before.Memory()*5/4+8<<20)
-	}
+	return func() []bench.Steady { return []bench.Steady{before, end(second)} }
 }

@@ -62,7 +62,7 @@ func TestScale(t *testing.T) {
 	t.Parallel()
 	sizes := sizesFromEnv(t)
 	results := newResults(t, "scale")
-	items, err := scale.Items(charttest.Own(t), []int{10, 100, 1000})
+	items, err := scale.Items(charttest.Own(t), []int{1, 10, 100, 1000})
 	require.NoError(t, err)
 	results.grow(t, items...)
 

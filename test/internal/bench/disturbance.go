@@ -20,29 +20,29 @@ import (
 // Disturbance is what replaces, removes or kills pods of a subject.
 type Disturbance struct {
 	Name     string
-	Replicas int32 // before it; 4 if it is 0
-	Removes  int   // pods at least
-	Kills    bool  // no manifest can save the runs
-	Ends     bool  // the subject is gone afterwards
-	Proxy    bool  // it disturbs only clients behind the proxy
-	Slow     bool  // the subject's autoscaler does it, which takes minutes
-	Alone    bool  // it disturbs everything in the cluster
+	Replicas int32                   // before it; 4 if it is 0
+	Removes  int                     // pods at least
+	Kills    bool                    // no manifest can save the runs
+	Ends     bool                    // the subject is gone afterwards
+	Proxy    bool                    // it disturbs only clients behind the proxy
+	Slow     bool                    // the subject's autoscaler does it, which takes minutes
+	Alone    bool                    // it disturbs everything in the cluster
+	Long     bool                    // it shows nothing unless runs are longer than the defaults of proxies
+	before   func(*site, *testing.T) // the load begins
 	disturb  func(*testing.T, *site, prober.Loading)
 }
 
 // Disturbances are all of them, in the order of the table.
 var Disturbances = []Disturbance{
 	{Name: "rollout", Removes: 4, disturb: func(t *testing.T, s *site, _ prober.Loading) { s.restart(t) }},
-	{Name: "scale-down", Replicas: 6, Removes: 2, disturb: func(t *testing.T, s *site, _ prober.Loading) { s.scale(t, 2) }},
+	{Name: "scale-down", Replicas: 6, Removes: 4, disturb: func(t *testing.T, s *site, _ prober.Loading) { s.scale(t, 2) }},
 	{Name: "drain", Removes: 4, disturb: func(t *testing.T, s *site, _ prober.Loading) { s.drain(t) }},
 	{Name: "upgrade", Removes: 4, disturb: func(t *testing.T, s *site, _ prober.Loading) { s.upgrade(t) }},
-	{Name: "rollback", Removes: 8, disturb: func(t *testing.T, s *site, _ prober.Loading) {
-		s.upgrade(t)
-		cluster.Eventually(t, "the end of the upgrade", settledWithin, s.settled)
+	{Name: "rollback", Removes: 4, before: (*site).upgrade, disturb: func(t *testing.T, s *site, _ prober.Loading) {
 		s.n.MustKubectl(t, "rollout", "undo", s.target())
 	}},
 	{Name: "secret rotation", Removes: 4, disturb: func(t *testing.T, s *site, _ prober.Loading) { s.rotate(t) }},
-	{Name: "rollout and drain", Removes: 4, disturb: func(t *testing.T, s *site, _ prober.Loading) {
+	{Name: "rollout and drain", Removes: 5, disturb: func(t *testing.T, s *site, _ prober.Loading) {
 		s.restart(t)
 		s.drain(t)
 	}},
@@ -51,9 +51,11 @@ var Disturbances = []Disturbance{
 		s.uninstall(t)
 	}},
 	{Name: "autoscaler", Removes: 2, Slow: true, disturb: func(t *testing.T, s *site, _ prober.Loading) { s.calm(t) }},
+	{Name: "lull", Slow: true, disturb: func(t *testing.T, s *site, _ prober.Loading) { s.lull(t) }},
 	{Name: loadStep, Slow: true, disturb: func(t *testing.T, s *site, _ prober.Loading) { s.burn(t) }},
-	{Name: "unrelated Ingress", Proxy: true, disturb: func(t *testing.T, s *site, _ prober.Loading) { s.editUnrelated(t) }},
+	{Name: "unrelated Ingress", Proxy: true, disturb: func(t *testing.T, s *site, load prober.Loading) { s.editUnrelated(t, load) }},
 	{Name: "rollout of the proxy", Proxy: true, disturb: func(t *testing.T, s *site, _ prober.Loading) { s.restartProxy(t) }},
+	{Name: "no disturbance", Proxy: true, Long: true, disturb: func(t *testing.T, _ *site, load prober.Loading) { load.Stop(t) }},
 	{Name: "force deletion", Removes: 1, Kills: true, disturb: func(t *testing.T, s *site, _ prober.Loading) { s.kill(t) }},
 	{Name: "model unreachable", Kills: true, disturb: func(t *testing.T, s *site, _ prober.Loading) { s.cutOff(t) }},
 	{Name: "power-off of a node", Kills: true, Alone: true, disturb: func(t *testing.T, s *site, load prober.Loading) { s.powerOff(t, load) }},
@@ -81,12 +83,11 @@ func (s *site) scale(t *testing.T, replicas int) {
 	})
 }
 
-// calm lets the autoscaler remove pods, as it does after a peak: its minimum becomes 1,
-// and the load does not need more than half of the pods.
+// calm lets the autoscaler remove pods, as it does after a peak: the load does not need more
+// than half of them.
 func (s *site) calm(t *testing.T) {
-	hpa := s.autoscaler()
 	before := *s.deployment().Spec.Replicas
-	s.n.MustKubectl(t, "patch", "hpa", hpa.Name, "--patch", `{"spec": {"minReplicas": 1}}`)
+	s.setMinimum(t, 1)
 	cluster.Eventually(t, "half of the replicas", settledWithin, func(ctx context.Context) error {
 		d, err := s.current(ctx)
 		if err == nil && *d.Spec.Replicas > before/2 {
@@ -94,6 +95,17 @@ func (s *site) calm(t *testing.T) {
 		}
 		return err
 	})
+}
+
+// lull lets the autoscaler remove pods for two minutes only.
+func (s *site) lull(t *testing.T) {
+	s.setMinimum(t, 1)
+	time.Sleep(2 * time.Minute)
+	s.setMinimum(t, *s.deployment().Spec.Replicas)
+}
+
+func (s *site) setMinimum(t *testing.T, replicas int32) {
+	s.n.MustKubectl(t, "patch", "hpa", s.autoscaler().Name, "--patch", fmt.Sprintf(`{"spec": {"minReplicas": %d}}`, replicas))
 }
 
 // loadStep is the name of the disturbance that needs an agent whose CPU usage can be raised, and

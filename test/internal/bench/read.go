@@ -94,6 +94,7 @@ func merge(a, b Result) (Result, error) {
 		a.Commit = strings.Join(unique(append(strings.Split(a.Commit, ", "), b.Commit)), ", ")
 	}
 	a.Seed = max(a.Seed, b.Seed)
+	a.Steady = append(a.Steady, b.Steady...)
 	a.Scenarios = append(a.Scenarios, b.Scenarios...)
 	a.Growth = append(a.Growth, b.Growth...)
 	a.Reach = append(a.Reach, b.Reach...)

@@ -93,20 +93,29 @@ func (r *recorder) pod(pod *corev1.Pod) {
 	defer r.lock.Unlock()
 	seen := r.pods[pod.UID]
 	if seen == nil {
-		seen = &life{Pod: Pod{Name: pod.Name, Created: r.since(pod.CreationTimestamp.Time)}}
+		seen = &life{Pod: Pod{Name: pod.Name, Created: r.created(pod)}}
 		r.pods[pod.UID] = seen
 	}
 	seen.Node, seen.Restarts = pod.Spec.NodeName, int(observe.Restarts(*pod))
 	if started := observe.Started(*pod); seen.Started == 0 && !started.IsZero() {
-		seen.Started = r.since(started)
+		seen.Started = max(seen.Created, r.since(started))
 	}
 	if seen.Ready == 0 && observe.IsReady(*pod) {
-		seen.Ready = r.since(observe.ReadySince(*pod))
+		seen.Ready = max(seen.Started, r.since(observe.ReadySince(*pod)))
 	}
 	if seen.Deleted == 0 && pod.DeletionTimestamp != nil {
 		seen.Deleted = r.since(time.Now())
 	}
 	r.count()
+}
+
+// created returns when a pod was created. Timestamps in its object have whole seconds, so a pod
+// that a disturbance created would seem older than that.
+func (r *recorder) created(pod *corev1.Pod) float64 {
+	if at := r.since(pod.CreationTimestamp.Time); at < 0 {
+		return at
+	}
+	return r.since(time.Now())
 }
 
 func (r *recorder) podGone(pod *corev1.Pod) {

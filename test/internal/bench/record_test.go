@@ -44,6 +44,27 @@ func TestRecorderFollowsEarlierPods(t *testing.T) {
 	assert.Equal(t, []int{1, 0}, ready)
 }
 
+// A pod that is created now was created after what happened before, although the times in its
+// object are whole seconds.
+func TestRecorderKnowsWhichPodsAreNew(t *testing.T) {
+	t.Parallel()
+	start := time.Now().Add(-time.Minute)
+	r := &recorder{namespace: new(cluster.Cluster).Existing("live"), start: start, pods: map[types.UID]*life{}}
+	disturbed := r.since(time.Now())
+	second := metav1.NewTime(time.Now().Truncate(time.Second))
+	r.pod(&corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Name: "a", UID: "1", CreationTimestamp: second},
+		Status: corev1.PodStatus{
+			Conditions:        []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue, LastTransitionTime: second}},
+			ContainerStatuses: []corev1.ContainerStatus{{State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: second}}}},
+		},
+	})
+	pod := r.pods["1"].Pod
+	assert.GreaterOrEqual(t, pod.Created, disturbed)
+	assert.GreaterOrEqual(t, pod.Started, pod.Created)
+	assert.GreaterOrEqual(t, pod.Ready, pod.Started)
+}
+
 // The runs in flight are those whose start was seen before the disturbance, even if no end
 // was seen; a run that was refused has no start.
 func TestScenarioCountsRunsByWhatClientsSaw(t *testing.T) {

@@ -15,7 +15,8 @@ type Result struct {
 	Commit     string     `json:"commit"`     // of this repository; "-dirty" follows if files differ from it
 	Kubernetes string     `json:"kubernetes"` // version of the API server
 	Machine    Machine    `json:"machine"`
-	Seed       uint64     `json:"seed,omitempty"` // of a soak: repeats its order
+	Seed       uint64     `json:"seed,omitempty"`   // of a soak: repeats its order
+	Steady     []Steady   `json:"steady,omitempty"` // before and after a soak
 	Scenarios  []Scenario `json:"scenarios"`
 	Growth     []Growth   `json:"growth,omitempty"`
 	Reach      []Reach    `json:"reach,omitempty"`
@@ -26,6 +27,12 @@ type Machine struct {
 	CPUs   int    `json:"cpus"`
 	Memory int64  `json:"memory"` // bytes
 	OS     string `json:"os"`
+}
+
+// Steady is what an agent that nothing disturbs uses between two runs.
+type Steady struct {
+	Goroutines int `json:"goroutines"`
+	Memory     int `json:"memory"` // bytes, resident
 }
 
 // Scenario is one disturbance of one subject. Times are seconds since Started.

@@ -2,13 +2,17 @@ package bench
 
 import (
 	"context"
+	"fmt"
+	"maps"
 	"strings"
 	"testing"
+	"time"
 
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"example.com/ai-agent/test/agent/output"
 	"example.com/ai-agent/test/internal/chart"
 	"example.com/ai-agent/test/internal/cluster"
 	"example.com/ai-agent/test/internal/observe"
@@ -18,14 +22,16 @@ import (
 // Route is the way from the clients to the subject.
 type Route string
 
-// The routes. Ingress, HTTPRoute and Defaults lead through Traefik: with the settings that
-// the chart's NOTES advise, or with its defaults. A subject's own Ingress or HTTPRoute is
+// The routes. Ingress, HTTPRoute, H2C and Defaults lead through Traefik: with the settings that
+// the chart's NOTES advise, or with its defaults. By H2C, it speaks HTTP/2 to the Service, as
+// gRPC needs; by the others HTTP/1.1, as WebSockets need. A subject's own Ingress or HTTPRoute is
 // used, or else a plain one. The other proxies forward to the subject's Service: with the
 // settings that README recommends, or with their defaults.
 const (
 	Service         Route = "service"
 	Ingress         Route = "ingress"
 	HTTPRoute       Route = "httproute"
+	H2C             Route = "httproute, h2c"
 	Defaults        Route = "ingress, proxy's defaults"
 	Nginx           Route = "nginx"
 	NginxDefaults   Route = "nginx, its defaults"
@@ -48,7 +54,7 @@ const (
 func (r Route) Defaults() bool { return strings.HasSuffix(string(r), "defaults") }
 
 // InTraefik reports whether the route leads through Traefik, which other tests share.
-func (r Route) InTraefik() bool { return r == Ingress || r == HTTPRoute || r == Defaults }
+func (r Route) InTraefik() bool { return r == Ingress || r == HTTPRoute || r == H2C || r == Defaults }
 
 // Has reports whether the comparison has a disturbance for this route. Of those that are not
 // the proxy's own, only a rollout of the subject is compared behind a proxy.
@@ -57,14 +63,25 @@ func (r Route) Has(d Disturbance) bool {
 	case r == Service:
 		return !d.Proxy
 	case d.Name == "unrelated Ingress":
-		return r.InTraefik()
+		return r.InTraefik() && r != H2C
+	case d.Long:
+		return r.Defaults()
 	default:
 		return d.Proxy || d.Name == "rollout" && !r.Defaults()
 	}
 }
 
-// to completes a load with the address of a subject in a namespace.
+// to completes a load with the address of a subject in a namespace, and leaves out the clients
+// whose protocol the route does not carry.
 func (r Route) to(s *site, load prober.Load) prober.Load {
+	load.Clients = maps.Clone(load.Clients)
+	switch r {
+	case Service:
+	case H2C:
+		delete(load.Clients, output.WebSocket)
+	default:
+		delete(load.Clients, output.GRPC)
+	}
 	switch {
 	case r == Service:
 		load.URL = s.url()
@@ -88,6 +105,10 @@ func (s *site) expose() {
 	ingresses, routes := chart.All[*networkingv1.Ingress](s.Objects), chart.All[*unstructured.Unstructured](s.Objects)
 	s.Objects = without[*unstructured.Unstructured](without[*networkingv1.Ingress](s.Objects))
 	service, port := s.service(), s.service().Spec.Ports[0].Port
+	if s.route == H2C {
+		protocol := "kubernetes.io/h2c"
+		service.Spec.Ports[0].AppProtocol = &protocol
+	}
 	switch s.route {
 	case Ingress, Defaults:
 		if len(ingresses) == 0 {
@@ -99,7 +120,7 @@ func (s *site) expose() {
 			ingress.Spec.Rules[0].Host = s.host()
 			s.Objects = append(s.Objects, ingress)
 		}
-	case HTTPRoute:
+	case HTTPRoute, H2C:
 		route := plainRoute(service.Name, port)
 		for _, object := range routes {
 			if object.GetKind() == "HTTPRoute" {
@@ -135,15 +156,23 @@ func plainRoute(service string, port int32) *unstructured.Unstructured {
 	}}
 }
 
-// editUnrelated adds and changes an unrelated Ingress, which makes the proxy reload its
-// configuration.
-func (s *site) editUnrelated(t *testing.T) {
-	other := plainIngress("unrelated", 80)
+// editUnrelated adds and changes an Ingress with another host name, and waits each time until
+// the proxy has reloaded its configuration.
+func (s *site) editUnrelated(t *testing.T, load prober.Loading) {
+	other := plainIngress(s.service().Name, s.service().Spec.Ports[0].Port)
 	class := "traefik"
-	other.Spec.IngressClassName = &class
-	for _, host := range []string{"unrelated.example.com", "changed.example.com"} {
+	other.Name, other.Spec.IngressClassName = "unrelated", &class
+	for _, name := range []string{"unrelated.", "changed."} {
+		host := name + s.host()
 		other.Spec.Rules[0].Host = host
 		s.applyOnly(t, Subject{Objects: chart.Objects{other}})
+		cluster.Eventually(t, "the proxy's route for "+host, 2*time.Minute, func(context.Context) error {
+			asked, err := load.Ask(t, prober.Run{URL: AdvisedProxy, Host: host, Task: "say hello", MaxTokens: 1})
+			if err == nil && asked.Outcome != output.Done {
+				err = fmt.Errorf("%s: %s", asked.Outcome, asked.Error)
+			}
+			return err
+		})
 	}
 }
 

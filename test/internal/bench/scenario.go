@@ -28,11 +28,12 @@ type Plan struct {
 	Disturbances iter.Seq[Disturbance] // one after another, under the same load
 	Replicas     int32
 	Load         prober.Load // its URL is set for the Service
+	before       func(*site, *testing.T)
 }
 
 // Once returns the plan of one disturbance.
 func Once(s Subject, r Route, d Disturbance, load prober.Load) Plan {
-	return Plan{s, r, d.Name, slices.Values([]Disturbance{d}), cmp.Or(d.Replicas, 4), load}
+	return Plan{s, r, d.Name, slices.Values([]Disturbance{d}), cmp.Or(d.Replicas, 4), load, d.before}
 }
 
 // runSeconds is how long a run takes.
@@ -56,13 +57,19 @@ func (p Plan) Run(t *testing.T, n *cluster.Namespace) Scenario {
 	s.expose()
 	s.install(t)
 	s.startProxy(t, MaxRunSeconds(p.runSeconds()))
+	if p.before != nil {
+		p.before(s, t)
+		cluster.Eventually(t, "the pods of "+s.Name, settledWithin, s.settled)
+	}
 	recorded := record(t, n)
-	load := prober.StartLoad(t, n, p.Route.to(s, p.Load))
-	cluster.Eventually(t, "a run of each client", 5*time.Minute, load.InFlight(p.Load.Runs()))
+	clients := p.Route.to(s, p.Load)
+	load := prober.StartLoad(t, n, clients)
+	cluster.Eventually(t, "a run of each client", 5*time.Minute, load.InFlight(clients.Runs()))
 
 	result := p.empty()
 	result.Disturbed, result.Invalid = recorded.since(time.Now()), recorded.restarted()
 	result.Unsurvivable = p.Route.Defaults()
+	t.Cleanup(func() { result.logFailed(t, load) })
 	removes, ends := 0, false
 	for disturbance := range p.Disturbances {
 		t.Logf("%s: %s", time.Now().Format(time.TimeOnly), disturbance.Name)
@@ -81,7 +88,7 @@ func (p Plan) Run(t *testing.T, n *cluster.Namespace) Scenario {
 	if ends { // nothing answers requests any more
 		result.Requests = slices.DeleteFunc(result.Requests, func(r Requests) bool { return r.At > result.Disturbed })
 	}
-	if removed := result.removed(); removed < removes && result.Invalid == "" {
+	if removed := result.Removed(); removed < removes && result.Invalid == "" {
 		result.Invalid = fmt.Sprintf("only %d pods were removed, instead of %d", removed, removes)
 	}
 	return result
@@ -101,8 +108,21 @@ func (p Plan) empty() Scenario {
 	}
 }
 
-// removed returns how many pods were removed since the disturbance began.
-func (s *Scenario) removed() (count int) {
+// logFailed logs what the clients have seen until a test failed.
+func (s Scenario) logFailed(t *testing.T, load prober.Loading) {
+	if !t.Failed() || s.Ended > 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
+	defer cancel()
+	seen, err := load.Seen(ctx)
+	s.fill(seen)
+	s.Invalid = "" // the runs that have not ended are not counted
+	t.Logf("until then, the clients saw %+v (%v)", s.Verdict(), err)
+}
+
+// Removed returns how many pods were removed since the disturbance began.
+func (s Scenario) Removed() (count int) {
 	for _, pod := range s.Pods {
 		if max(pod.Deleted, pod.Gone) >= s.Disturbed {
 			count++

@@ -13,10 +13,12 @@ import (
 // Soak returns a plan of random disturbances for a time. It uses only those that a chart
 // can survive. The same seed gives the same order.
 func Soak(s Subject, period time.Duration, seed uint64, load prober.Load) Plan {
-	return Plan{s, Service, "soak", atRandom(period, seed), 4, load}
+	return Plan{s, Service, "soak", atRandom(period, seed), soakReplicas, load, (*site).upgrade} // which a rollback can undo
 }
 
-var scaleUp = Disturbance{Name: "scale-up", disturb: func(t *testing.T, s *site, _ prober.Loading) { s.scale(t, 4) }}
+const soakReplicas = 6 // as a scale-down needs
+
+var scaleUp = Disturbance{Name: "scale-up", disturb: func(t *testing.T, s *site, _ prober.Loading) { s.scale(t, soakReplicas) }}
 
 func atRandom(period time.Duration, seed uint64) iter.Seq[Disturbance] {
 	choice := slices.DeleteFunc(slices.Clone(Disturbances), func(d Disturbance) bool { return d.Kills || d.Slow || d.Ends || d.Proxy })

@@ -167,11 +167,14 @@ func IsOwn(subject string) bool { return strings.TrimSuffix(subject, abrupt) == 
 // Protections maps the name of each feature that protects runs to the function that
 // removes it.
 var Protections = map[string]func(*Subject){
-	"preStop":           func(s *Subject) { s.agent().Lifecycle = nil },
-	"grace period":      func(s *Subject) { s.pod().TerminationGracePeriodSeconds = nil }, // Kubernetes' default: 30 s
-	"strategy":          func(s *Subject) { s.deployment().Spec.Strategy = appsv1.DeploymentStrategy{} },
-	"PDB":               func(s *Subject) { s.Objects = without[*policyv1.PodDisruptionBudget](s.Objects) },
-	"scale-down window": func(s *Subject) { s.autoscaler().Spec.Behavior = nil },
+	"preStop":      func(s *Subject) { s.agent().Lifecycle = nil },
+	"grace period": func(s *Subject) { s.pod().TerminationGracePeriodSeconds = nil }, // Kubernetes' default: 30 s
+	"strategy":     func(s *Subject) { s.deployment().Spec.Strategy = appsv1.DeploymentStrategy{} },
+	"PDB":          func(s *Subject) { s.Objects = without[*policyv1.PodDisruptionBudget](s.Objects) },
+	"scale-down window": func(s *Subject) { // without behavior, Kubernetes has one of 300 s
+		none := int32(0)
+		s.autoscaler().Spec.Behavior.ScaleDown = &autoscalingv2.HPAScalingRules{StabilizationWindowSeconds: &none}
+	},
 	"probes": func(s *Subject) {
 		s.agent().StartupProbe, s.agent().LivenessProbe, s.agent().ReadinessProbe = nil, nil, nil
 	},

@@ -10,8 +10,8 @@ import (
 )
 
 // Legend explains the cells of the table.
-const Legend = "runs: how many were interrupted, of those in flight when the disturbance began; requests: how many short requests failed, of those sent during and after it; " +
-	"later runs: how many were lost, of those that began during or after it"
+const Legend = "runs: how many were interrupted, of those in flight when the disturbance began; later runs: how many were lost, of those that began during or after it; " +
+	"requests: how many short requests failed, of those sent during and after it"
 
 // Write writes the table for a terminal, or as Markdown.
 func (t Table) Write(to io.Writer, markdown bool) error {
@@ -40,16 +40,32 @@ func (t Table) Write(to io.Writer, markdown bool) error {
 // WriteUsage writes a table of the times and resources of each subject.
 func WriteUsage(to io.Writer, all []Usage, markdown bool) error {
 	rows := newTable()
-	rows.AppendHeader(table.Row{"", "container start to Ready: median (maximum)", "removal to replacement: median (maximum)", "load step to each new pod: median (maximum)", "average pods", "average CPUs"})
+	rows.AppendHeader(table.Row{"", "container start to Ready", "removal to replacement", "load step to each new pod", "fewest Ready pods: rollout", "drain", "average pods", "average CPUs"})
+	var compared []string
 	for _, u := range all {
 		if u.Seconds > 0 {
+			compared = u.Compared
 			rows.AppendRow(table.Row{
-				u.Subject, Spread(u.Starts), Spread(u.Replacements), Spread(u.Steps), fmt.Sprintf("%.1f", u.PodSeconds/u.Seconds), fmt.Sprintf("%.2f", u.CPUSeconds/u.Seconds),
+				u.Subject, Spread(u.Starts), Spread(u.Replacements), Spread(u.Steps), u.FewestReady("rollout"), u.FewestReady("drain"),
+				fmt.Sprintf("%.1f", u.PodSeconds/u.Seconds), fmt.Sprintf("%.2f", u.CPUSeconds/u.Seconds),
 			})
 		}
 	}
-	_, err := fmt.Fprintln(to, render(rows, markdown))
+	_, err := fmt.Fprintf(to, "%s\n\nTimes: median (maximum). Of scenarios by the Service that all subjects have: %s; the load step apart.\n", render(rows, markdown), strings.Join(compared, ", "))
 	return err
+}
+
+// Provenance says when, where and of what the result was recorded, and what a soak left.
+func (r Result) Provenance() string {
+	text := fmt.Sprintf("Recorded on %s at commit %s, with Kubernetes %s on %d CPUs (%s).\n",
+		r.Started.UTC().Format("2 January 2006"), r.Commit, r.Kubernetes, r.Machine.CPUs, r.Machine.OS)
+	if r.Seed != 0 {
+		text += fmt.Sprintf("Seed of the soak: %d.\n", r.Seed)
+	}
+	for i, agent := range r.Steady {
+		text += fmt.Sprintf("Agent that nothing disturbs, %s: %d goroutines, %d MiB of memory.\n", [...]string{"early", "late"}[i%2], agent.Goroutines, agent.Memory>>20)
+	}
+	return text
 }
 
 func newTable() table.Writer {

@@ -3,30 +3,39 @@ package bench
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 )
 
-// Usage is what a subject took and used in its valid scenarios.
+// Usage is what a subject took and used in the scenarios that can be compared: those by the
+// Service, with disturbances that each subject has.
 type Usage struct {
 	Subject      string
-	Starts       []float64 // seconds from the start of a container until its pod was Ready; sorted
-	Replacements []float64 // seconds from the removal of a pod until another was Ready, 0 if that one was Ready earlier; sorted
-	Steps        []float64 // seconds from a load step until each new pod was Ready; sorted
-	Unreplaced   int       // removed pods that were not replaced, as after a scale-down
-	Seconds      float64   // that the scenarios lasted
+	Compared     []string       // the disturbances
+	Fewest       map[string]int // Ready pods at a time, by disturbance
+	Starts       []float64      // seconds from the start of a container until its pod was Ready; sorted
+	Replacements []float64      // seconds from the removal of a pod until another was Ready, 0 if that one was Ready earlier; sorted
+	Steps        []float64      // seconds from a load step until each new pod was Ready, which need not be comparable; sorted
+	Unreplaced   int            // removed pods that were not replaced, as after a scale-down
+	Seconds      float64        // that the scenarios lasted, without the load step
 	Cost
 }
 
-// Usage sums the valid scenarios of each subject.
+// Usage sums the scenarios of each subject.
 func (r Result) Usage() []Usage {
 	var all []Usage
+	compared := r.compared()
 	for _, s := range r.Scenarios {
 		at := slices.IndexFunc(all, func(u Usage) bool { return u.Subject == s.Subject })
 		if at < 0 {
-			all = append(all, Usage{Subject: s.Subject})
+			all = append(all, Usage{Subject: s.Subject, Compared: compared, Fewest: map[string]int{}})
 			at = len(all) - 1
 		}
-		if s.Verdict().Proven() {
+		switch {
+		case !s.comparable():
+		case s.Disturbance == loadStep:
+			all[at].step(s)
+		case slices.Contains(compared, s.Disturbance):
 			all[at].add(s)
 		}
 	}
@@ -38,13 +47,69 @@ func (r Result) Usage() []Usage {
 	return all
 }
 
-func (u *Usage) add(s Scenario) {
-	if s.Disturbance != loadStep { // which wastes CPU
-		u.Seconds += s.Ended
-		u.PodSeconds += s.Cost.PodSeconds
-		u.CPUSeconds += s.Cost.CPUSeconds
+// comparable reports whether the scenario is valid, and its clients ask the Service.
+func (s Scenario) comparable() bool { return s.Route == string(Service) && s.Verdict().Proven() }
+
+// compared returns the disturbances of which every subject has a comparable scenario.
+func (r Result) compared() (all []string) {
+	had := map[string][]string{} // disturbances by subject
+	for _, s := range r.Scenarios {
+		if s.comparable() && s.Disturbance != loadStep {
+			had[s.Subject] = append(had[s.Subject], s.Disturbance)
+			all = append(all, s.Disturbance)
+		}
 	}
-	var removed, added []float64
+	for _, names := range had {
+		all = slices.DeleteFunc(all, func(name string) bool { return !slices.Contains(names, name) })
+	}
+	return unique(all)
+}
+
+// step adds a load step, which wastes CPU: it is no cost.
+func (u *Usage) step(s Scenario) {
+	for _, at := range s.added() {
+		u.Steps = append(u.Steps, at-s.Disturbed)
+	}
+}
+
+// added returns when each pod that was created since the disturbance was Ready, sorted.
+func (s Scenario) added() (at []float64) {
+	for _, pod := range s.Pods {
+		if pod.Created >= s.Disturbed && pod.Ready != 0 {
+			at = append(at, pod.Ready)
+		}
+	}
+	slices.Sort(at)
+	return at
+}
+
+// FewestReady returns how many pods were Ready at least during a disturbance, in words.
+func (u Usage) FewestReady(disturbance string) string {
+	if fewest, ok := u.Fewest[disturbance]; ok {
+		return fmt.Sprint(fewest)
+	}
+	return "–"
+}
+
+// fewestReady returns how many pods were Ready at least during the disturbance.
+func (s Scenario) fewestReady() int {
+	fewest := math.MaxInt
+	for i, now := range s.Scaling {
+		if over := i+1 < len(s.Scaling) && s.Scaling[i+1].At < s.Disturbed; !over && now.At <= s.Settled {
+			fewest = min(fewest, now.Ready)
+		}
+	}
+	return fewest
+}
+
+func (u *Usage) add(s Scenario) {
+	u.Seconds += s.Ended
+	u.PodSeconds += s.Cost.PodSeconds
+	u.CPUSeconds += s.Cost.CPUSeconds
+	if before, ok := u.Fewest[s.Disturbance]; len(s.Scaling) > 0 && (!ok || s.fewestReady() < before) {
+		u.Fewest[s.Disturbance] = s.fewestReady()
+	}
+	var removed []float64
 	for _, pod := range s.Pods {
 		if pod.Started != 0 && pod.Ready != 0 {
 			u.Starts = append(u.Starts, pod.Ready-pod.Started)
@@ -52,17 +117,9 @@ func (u *Usage) add(s Scenario) {
 		if pod.Deleted != 0 && pod.Deleted >= s.Disturbed {
 			removed = append(removed, pod.Deleted)
 		}
-		if pod.Created >= s.Disturbed && pod.Ready != 0 {
-			added = append(added, pod.Ready)
-		}
-	}
-	if s.Disturbance == loadStep {
-		for _, at := range added {
-			u.Steps = append(u.Steps, at-s.Disturbed)
-		}
 	}
 	slices.Sort(removed)
-	slices.Sort(added)
+	added := s.added()
 	// Pairs pods in order: the first one removed with the first one Ready.
 	for i, at := range removed {
 		if i >= len(added) {

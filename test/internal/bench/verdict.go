@@ -43,6 +43,16 @@ func (r Run) Lost() bool { return r.Outcome != output.Done }
 // Before reports whether a run ended before the disturbance.
 func (s Scenario) Before(r Run) bool { return r.End < s.Disturbed }
 
+// Failed returns how many short requests of a kind failed during and after the disturbance.
+func (s Scenario) Failed(kind output.Kind) (count int) {
+	for _, second := range s.Requests {
+		if second.Kind == kind && second.At > s.Disturbed {
+			count += second.Failed
+		}
+	}
+	return count
+}
+
 // Verdict counts what the disturbance cost.
 func (s Scenario) Verdict() Verdict {
 	v := Verdict{Scenarios: 1}
@@ -131,15 +141,12 @@ func (v Verdict) Word() string {
 	}
 }
 
-// Lines returns the counts in plain words. Later runs and invalid scenarios are mentioned
-// only if there is something to say about them.
+// Lines returns the counts in plain words, and why scenarios are invalid.
 func (v Verdict) Lines() []string {
 	var lines []string
 	if v.Proven() {
-		lines = append(lines, numbers.Sprintf("%d of %d runs", v.Interrupted, v.InFlight), numbers.Sprintf("%d of %d requests", v.RequestsFailed, v.Requests))
-		if v.LaterLost > 0 {
-			lines = append(lines, numbers.Sprintf("%d of %d later runs", v.LaterLost, v.Later))
-		}
+		lines = append(lines, numbers.Sprintf("%d of %d runs", v.Interrupted, v.InFlight),
+			numbers.Sprintf("%d of %d later runs", v.LaterLost, v.Later), numbers.Sprintf("%d of %d requests", v.RequestsFailed, v.Requests))
 	}
 	for _, reason := range unique(v.Invalid) {
 		if v.Proven() {
@@ -216,11 +223,12 @@ func (t Table) Headline() string {
 		if !v.Proven() {
 			return
 		}
-		noun := ""
+		lost := ""
 		if len(parts) == 0 {
-			noun = " runs interrupted"
+			lost = " lost"
 		}
-		parts = append(parts, numbers.Sprintf("%d of %d%s with %s", v.Interrupted, v.InFlight, noun, subject))
+		parts = append(parts, numbers.Sprintf("%d of %d runs and %d of %d requests%s with %s",
+			v.Interrupted+v.LaterLost, v.InFlight+v.Later, v.RequestsFailed, v.Requests, lost, subject))
 	}
 	add(own, Own)
 	add(others, "other manifests")

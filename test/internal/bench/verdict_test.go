@@ -84,7 +84,7 @@ func TestTableSumsRepeatedScenarios(t *testing.T) {
 	table := bench.Result{Scenarios: []bench.Scenario{interrupted, done, invalid, other}}.Table()
 	assert.Equal(t, []string{"drain", "rollout"}, table.Disturbances)
 	require.Len(t, table.Rows, 2)
-	assert.Equal(t, []string{"1 of 2 runs", "0 of 0 requests", "invalid: why"}, table.Rows[0].Cells[0].Lines())
+	assert.Equal(t, []string{"1 of 2 runs", "0 of 0 later runs", "0 of 0 requests", "invalid: why"}, table.Rows[0].Cells[0].Lines())
 	assert.Equal(t, "not run", table.Rows[0].Cells[1].Word())
 	assert.Equal(t, "no loss", table.Rows[1].Cells[1].Word())
 }
@@ -92,15 +92,18 @@ func TestTableSumsRepeatedScenarios(t *testing.T) {
 func TestHeadlineNamesWhatWasCompared(t *testing.T) {
 	t.Parallel()
 	scenario := func(subject string, outcome output.Outcome) bench.Scenario {
-		return bench.Scenario{Subject: subject, Disturbed: 10, InFlight: 1, Runs: []bench.Run{{Start: 5, End: 11, Outcome: outcome}}}
+		return bench.Scenario{
+			Subject: subject, Disturbed: 10, InFlight: 1, Runs: []bench.Run{{Start: 5, End: 11, Outcome: outcome}, {Start: 12, End: 13, Outcome: outcome}},
+			Requests: []bench.Requests{{At: 12, Sent: 3}},
+		}
 	}
 	own, other := scenario(bench.Own, output.Done), scenario("other", output.Interrupted)
 	for want, scenarios := range map[string][]bench.Scenario{
-		"0 of 1 runs interrupted with ai-agent, 1 of 1 with other manifests": {other, own},
-		"0 of 1 runs interrupted with ai-agent":                              {own},
-		"1 of 1 runs interrupted with other manifests":                       {other},
-		"No scenario was valid":                                              {{Subject: "other", Invalid: "why"}},
-		"No disturbance was recorded":                                        nil,
+		"0 of 2 runs and 0 of 3 requests lost with ai-agent, 2 of 2 runs and 0 of 3 requests with other manifests": {other, own},
+		"0 of 2 runs and 0 of 3 requests lost with ai-agent":                                                       {own},
+		"2 of 2 runs and 0 of 3 requests lost with other manifests":                                                {other},
+		"No scenario was valid":       {{Subject: "other", Invalid: "why"}},
+		"No disturbance was recorded": nil,
 	} {
 		assert.Equal(t, want, bench.Result{Scenarios: scenarios}.Table().Headline())
 	}
@@ -128,7 +131,7 @@ func TestTextTableShowsEachCell(t *testing.T) {
 func TestUsagePairsRemovedPodsWithAddedOnes(t *testing.T) {
 	t.Parallel()
 	scenario := bench.Scenario{
-		Subject: "a", Disturbed: 10, Ended: 60, InFlight: 1, Runs: []bench.Run{{Start: 5, End: 15, Outcome: output.Done}},
+		Subject: "a", Disturbance: "drain", Route: "service", Disturbed: 10, Settled: 40, Ended: 60, InFlight: 1, Runs: []bench.Run{{Start: 5, End: 15, Outcome: output.Done}},
 		Pods: []bench.Pod{
 			{Created: -9, Started: -8, Ready: -5, Deleted: 12, Gone: 20}, // replaced after 3 s
 			{Created: -9, Started: -8, Ready: -4, Deleted: 20, Gone: 21}, // by a pod that was Ready already
@@ -137,12 +140,13 @@ func TestUsagePairsRemovedPodsWithAddedOnes(t *testing.T) {
 			{Created: 12, Started: 14, Ready: 18},
 			{Created: 12, Started: 14}, // never Ready
 		},
-		Cost: bench.Cost{PodSeconds: 200, CPUSeconds: 3},
+		Scaling: []bench.Scaling{{At: 0, Ready: 1}, {At: 5, Ready: 3}, {At: 12, Ready: 2}, {At: 50, Ready: 0}},
+		Cost:    bench.Cost{PodSeconds: 200, CPUSeconds: 3},
 	}
 	invalid := scenario
 	invalid.Invalid = "why"
 	assert.Equal(t, []bench.Usage{{
-		Subject: "a", Starts: []float64{2, 3, 4, 4, 5}, Replacements: []float64{0, 3}, Unreplaced: 1, Seconds: 60, Cost: scenario.Cost,
+		Subject: "a", Compared: []string{"drain"}, Fewest: map[string]int{"drain": 2}, Starts: []float64{2, 3, 4, 4, 5}, Replacements: []float64{0, 3}, Unreplaced: 1, Seconds: 60, Cost: scenario.Cost,
 	}}, bench.Result{Scenarios: []bench.Scenario{scenario, invalid}}.Usage())
 	scenario.Disturbance = "load step"
 	assert.Equal(t, []float64{5, 8}, bench.Result{Scenarios: []bench.Scenario{scenario}}.Usage()[0].Steps)
@@ -152,4 +156,20 @@ func TestRunsInFlightOverTime(t *testing.T) {
 	t.Parallel()
 	scenario := bench.Scenario{Runs: []bench.Run{{Start: 1, End: 5}, {Start: 2, End: 5}, {Start: 5, End: 6}}}
 	assert.Equal(t, []bench.Change{{}, {At: 1, Value: 1}, {At: 2, Value: 2}, {At: 5, Value: 1}, {At: 6, Value: 0}}, scenario.InFlightOverTime())
+}
+
+// Costs are comparable only if they are those of the same disturbances, without a proxy.
+func TestUsageComparesWhatAllSubjectsUnderwent(t *testing.T) {
+	t.Parallel()
+	scenario := func(subject, disturbance, route string) bench.Scenario {
+		return bench.Scenario{
+			Subject: subject, Disturbance: disturbance, Route: route, Disturbed: 10, Ended: 60, InFlight: 1,
+			Runs: []bench.Run{{Start: 5, End: 15, Outcome: output.Done}},
+		}
+	}
+	usage := bench.Result{Scenarios: []bench.Scenario{
+		scenario("a", "rollout", "service"), scenario("a", "uninstall", "service"), scenario("a", "rollout", "nginx"), scenario("b", "rollout", "service"),
+	}}.Usage()
+	assert.Equal(t, []string{"rollout"}, usage[0].Compared)
+	assert.Equal(t, []float64{60, 60}, []float64{usage[0].Seconds, usage[1].Seconds})
 }

@@ -93,16 +93,21 @@ type layout struct {
 }
 
 type chart struct {
-	Label               string
-	Width, Height       float64 // in the page
-	Bars, Lost, Outside int     // paths; those of lost runs; texts that are not in the picture
-	Colors              int     // different ones of its paths
+	Label            string
+	Width, Height    float64 // in the page
+	Bars, Lost, Done int     // paths; those of lost runs; those of finished runs, or points of a curve
+	Outside          int     // texts that are not in the picture
+	Colors           int     // different ones of its paths
 }
 
 // measure is what a browser evaluates to a layout.
 const measure = `(() => {
 	document.querySelectorAll("details").forEach(d => d.open = true);
 	const root = document.documentElement;
+	const filled = (paths, swatch) => {
+		const color = getComputedStyle(document.querySelector(".swatch." + swatch)).backgroundColor;
+		return paths.filter(path => getComputedStyle(path).fill == color).length;
+	};
 	return {
 		Overflow: root.scrollWidth - root.clientWidth,
 		Background: getComputedStyle(document.body).backgroundColor,
@@ -114,7 +119,8 @@ const measure = `(() => {
 				Label: svg.getAttribute("aria-label"),
 				Width: box.width, Height: box.height,
 				Bars: paths.length,
-				Lost: paths.filter(path => getComputedStyle(path).fill == getComputedStyle(document.querySelector(".swatch.lost")).backgroundColor).length,
+				Lost: filled(paths, "lost"),
+				Done: filled(paths, "run"),
 				Outside: [...svg.querySelectorAll("text")].filter(text => {
 					const at = text.getBoundingClientRect();
 					return at.left < box.left - 1 || at.right > box.right + 1 || at.top < box.top - 1 || at.bottom > box.bottom + 1;
@@ -190,7 +196,9 @@ func TestPageInBrowser(t *testing.T) {
 					assert.Greater(t, min(chart.Width, chart.Height), 100.0, chart.Label)
 					if i < len(lost) {
 						assert.Equal(t, lost[i], chart.Lost, chart.Label)
+						continue
 					}
+					assert.Equal(t, 3, chart.Done, "points of %s", chart.Label)
 				}
 				backgrounds[got.Background] = true
 			})

@@ -35,6 +35,7 @@ var page = template.Must(template.New("page").Funcs(template.FuncMap{
 	"spread": bench.Spread,
 	"date":   func(t time.Time) string { return t.UTC().Format("2 January 2006, 15:04 UTC") },
 	"gib":    func(bytes int64) string { return fmt.Sprintf("%.3g GiB", float64(bytes)/(1<<30)) },
+	"mib":    func(bytes int) string { return fmt.Sprintf("%.0f MiB", float64(bytes)/(1<<20)) },
 	"join":   func(all []string) string { return strings.Join(all, ", ") },
 	"unique": func(all []string) []string { return slices.Compact(slices.Sorted(slices.Values(all))) },
 	"unbroken": func(text string) template.HTML {

@@ -127,7 +127,7 @@ func (l Loading) InFlight(least int) cluster.Condition {
 			return cluster.Permanent(fmt.Errorf("the load ended with exit code %d: %s", state.Terminated.ExitCode, state.Terminated.Message))
 		}
 		if state.Running == nil {
-			return fmt.Errorf("the load has not started: %s", state.Waiting.Reason)
+			return fmt.Errorf("the load has not started: %v", state.Waiting)
 		}
 		seen, err := l.Seen(ctx)
 		if runs := output.InFlight(seen); err == nil && len(runs) < least {
@@ -135,6 +135,12 @@ func (l Loading) InFlight(least int) cluster.Condition {
 		}
 		return err
 	}
+}
+
+// Ask asks for a run in the load's pod, and returns how it ended. It does not fail the test.
+func (l Loading) Ask(t *testing.T, run Run) (output.Run, error) {
+	t.Helper()
+	return AskFrom(t, l.client.namespace, l.client.pod, run)
 }
 
 // Stop makes the load finish the runs in flight and start no more. It can be called again.
