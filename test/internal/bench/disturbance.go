@@ -42,7 +42,7 @@ var Disturbances = []Disturbance{
 		s.n.MustKubectl(t, "rollout", "undo", s.target())
 	}},
 	{Name: "secret rotation", Removes: 4, disturb: func(t *testing.T, s *site, _ prober.Loading) { s.rotate(t) }},
-	{Name: "rollout and drain", Removes: 5, disturb: func(t *testing.T, s *site, _ prober.Loading) {
+	{Name: "rollout and drain", Removes: 6, disturb: func(t *testing.T, s *site, _ prober.Loading) {
 		s.restart(t)
 		s.drain(t)
 	}},
