@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -36,9 +37,10 @@ func newCommand(stdout io.Writer) *cobra.Command {
 
 // report is what its command line sets.
 type report struct {
-	results  []string
-	output   string
-	markdown bool
+	results              []string
+	disturbances, routes []string // all if empty
+	output               string
+	markdown             bool
 }
 
 func newReport(stdout io.Writer) *cobra.Command {
@@ -48,12 +50,14 @@ func newReport(stdout io.Writer) *cobra.Command {
 		Short: "Write recorded results as an HTML page, and print the comparison",
 		Long: `Writes an HTML page that needs no network and no other file, and prints its comparison as a table. Several results files
 are merged; they must come from the same machine and the same version of Kubernetes.`,
-		Example: "  bench report\n  bench report --results .cache/bench/results.json --results .cache/bench/soak.json --output report.html",
+		Example: "  bench report\n  bench report --results .cache/bench/results.json --results .cache/bench/soak.json --output report.html\n  bench report --markdown --disturbances rollout,drain --routes service",
 		Args:    cobra.NoArgs,
 		RunE:    func(*cobra.Command, []string) error { return r.write(stdout) },
 	}
 	flags := command.Flags()
 	flags.StringArrayVar(&r.results, "results", []string{".cache/bench/results.json"}, "results file; repeat the flag to merge several")
+	flags.StringSliceVar(&r.disturbances, "disturbances", nil, "report only these, separated by commas")
+	flags.StringSliceVar(&r.routes, "routes", nil, "report only scenarios by these routes, separated by commas")
 	flags.StringVar(&r.output, "output", ".cache/bench/report.html", "file to write the page to")
 	flags.BoolVar(&r.markdown, "markdown", false, "print the comparison as Markdown")
 	return command
@@ -64,6 +68,7 @@ func (r report) write(stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
+	result.Scenarios = slices.DeleteFunc(result.Scenarios, r.leavesOut)
 	var html bytes.Buffer
 	if err := page.Write(&html, result); err != nil {
 		return err
@@ -82,6 +87,11 @@ func (r report) write(stdout io.Writer) error {
 	}
 	_, err = fmt.Fprintf(stdout, "\n%s\nThe page with all scenarios is %s\n", result.Provenance(), r.output)
 	return err
+}
+
+func (r report) leavesOut(s bench.Scenario) bool {
+	chosen := func(names []string, name string) bool { return len(names) == 0 || slices.Contains(names, name) }
+	return !chosen(r.disturbances, s.Disturbance) || !chosen(r.routes, s.Route)
 }
 
 func newPicture() *cobra.Command {

@@ -59,6 +59,18 @@ func TestReportMergesResults(t *testing.T) {
 	assert.Contains(t, out, "Agent that nothing disturbs, late: 13 goroutines, 26 MiB of memory.")
 }
 
+func TestReportOfSomeDisturbances(t *testing.T) {
+	t.Parallel()
+	results, output := save(t, bench.Own), filepath.Join(t.TempDir(), "report.html")
+	out, err := run("report", "--results", results, "--output", output, "--markdown", "--disturbances", "rollout,drain", "--routes", "service")
+	require.NoError(t, err)
+	assert.Contains(t, out, "| rollout | drain |")
+	assert.NotContains(t, out, "scale-down")
+	out, err = run("report", "--results", results, "--output", output, "--routes", "ingress")
+	require.NoError(t, err)
+	assert.Contains(t, out, "No disturbance was recorded")
+}
+
 func TestReportSaysHowToGetResults(t *testing.T) {
 	t.Parallel()
 	output := filepath.Join(t.TempDir(), "report.html")

@@ -108,7 +108,7 @@ func (c comparison) own(t *testing.T, n *cluster.Namespace, r bench.Route) bench
 	if r.InTraefik() {
 		values = values.And(everyPath)
 	}
-	own, err := bench.Render(bench.Own, charttest.Own(t), n.Values(values))
+	own, err := bench.RenderOwn(charttest.Own(t), n.Values(values))
 	require.NoError(t, err)
 	return own
 }

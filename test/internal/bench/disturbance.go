@@ -37,11 +37,9 @@ var Disturbances = []Disturbance{
 	{Name: "rollout", Removes: 4, disturb: func(t *testing.T, s *site, _ prober.Loading) { s.restart(t) }},
 	{Name: "scale-down", Replicas: 6, Removes: 4, disturb: func(t *testing.T, s *site, _ prober.Loading) { s.scale(t, 2) }},
 	{Name: "drain", Removes: 4, disturb: func(t *testing.T, s *site, _ prober.Loading) { s.drain(t) }},
-	{Name: "upgrade", Removes: 4, disturb: func(t *testing.T, s *site, _ prober.Loading) { s.upgrade(t) }},
-	{Name: "rollback", Removes: 4, before: (*site).upgrade, disturb: func(t *testing.T, s *site, _ prober.Loading) {
-		s.n.MustKubectl(t, "rollout", "undo", s.target())
-	}},
-	{Name: "secret rotation", Removes: 4, disturb: func(t *testing.T, s *site, _ prober.Loading) { s.rotate(t) }},
+	{Name: upgrade, Removes: 4, disturb: func(t *testing.T, s *site, _ prober.Loading) { s.upgrade(t) }},
+	{Name: "rollback", Removes: 4, before: (*site).upgrade, disturb: func(t *testing.T, s *site, _ prober.Loading) { s.rollback(t) }},
+	{Name: secretRotation, Removes: 4, disturb: func(t *testing.T, s *site, _ prober.Loading) { s.rotate(t) }},
 	{Name: "rollout and drain", Removes: 6, disturb: func(t *testing.T, s *site, _ prober.Loading) {
 		s.restart(t)
 		s.drain(t)
@@ -138,26 +136,50 @@ func (s *site) drain(t *testing.T) {
 	}
 }
 
-// upgrade applies the manifests with a changed configuration, and restarts the pods,
-// because those of most subjects would not read it otherwise.
+// Names of the disturbances that change manifests: Subject.Changed has what results.
+const (
+	upgrade        = "upgrade"
+	secretRotation = "secret rotation"
+)
+
+// upgrade applies the manifests with a changed configuration.
 func (s *site) upgrade(t *testing.T) {
-	for _, config := range chart.All[*corev1.ConfigMap](s.Objects) {
-		config.BinaryData = map[string][]byte{"changed": []byte("yes")}
-		break
+	s.change(t, upgrade, func() {
+		for _, config := range chart.All[*corev1.ConfigMap](s.Objects) {
+			config.BinaryData = map[string][]byte{"changed": []byte("yes")}
+			return
+		}
+	})
+}
+
+// rollback applies the manifests that an upgrade has replaced, as Helm does.
+func (s *site) rollback(t *testing.T) {
+	if s.Changed[upgrade] != nil {
+		s.upgrade(t)
+		return
 	}
-	s.changed(t)
+	s.n.MustKubectl(t, "rollout", "undo", s.target())
 }
 
 // rotate applies the manifests with another Secret.
 func (s *site) rotate(t *testing.T) {
-	for _, secret := range chart.All[*corev1.Secret](s.Objects) {
-		secret.StringData = map[string]string{"ROTATED": "yes"}
-		break
-	}
-	s.changed(t)
+	s.change(t, secretRotation, func() {
+		for _, secret := range chart.All[*corev1.Secret](s.Objects) {
+			secret.StringData = map[string]string{"ROTATED": "yes"}
+			return
+		}
+	})
 }
 
-func (s *site) changed(t *testing.T) {
+// change applies the subject's changed manifests, and the next time those from before. If the
+// subject has none, it edits the manifests and restarts the pods.
+func (s *site) change(t *testing.T, disturbance string, edit func()) {
+	if objects := s.Changed[disturbance]; objects != nil {
+		s.Objects, s.Changed[disturbance] = objects, s.Objects
+		s.apply(t)
+		return
+	}
+	edit()
 	s.apply(t)
 	s.restart(t)
 }

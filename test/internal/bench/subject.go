@@ -30,6 +30,9 @@ import (
 type Subject struct {
 	Name    string
 	Objects chart.Objects
+	// Changed are the objects after an upgrade and a secretRotation, if the manifests
+	// replace the pods by themselves. The pods of other subjects are restarted.
+	Changed map[string]chart.Objects
 }
 
 //go:embed specification.yaml
@@ -53,6 +56,26 @@ func HelmCreate(dir string) (Subject, error) {
 		"service.port": 8000, "autoscaling.enabled": true, // its container listens on the Service's port
 		"livenessProbe.httpGet.path": "/health", "readinessProbe.httpGet.path": "/ready",
 	})
+}
+
+// RenderOwn returns what this chart renders, before and after changes.
+func RenderOwn(c *chart.Chart, values chart.Values) (Subject, error) {
+	own, err := Render(Own, c, values)
+	if err != nil {
+		return Subject{}, err
+	}
+	own.Changed = map[string]chart.Objects{}
+	for disturbance, change := range map[string]chart.Values{
+		upgrade:        {"config.LOG_LEVEL": "DEBUG"},
+		secretRotation: {"secret.stringData.LANGSMITH_API_KEY": "another"},
+	} {
+		changed, err := Render(Own, c, values.And(change))
+		if err != nil {
+			return Subject{}, err
+		}
+		own.Changed[disturbance] = changed.Objects
+	}
+	return own, nil
 }
 
 // Render returns what a chart renders, without the hooks.
@@ -105,7 +128,7 @@ func newSubject(name, manifest string) (Subject, error) {
 		accessor, err := meta.Accessor(object)
 		return err == nil && accessor.GetAnnotations()["helm.sh/hook"] != ""
 	}
-	s := Subject{name, slices.DeleteFunc(objects, isHook)}
+	s := Subject{Name: name, Objects: slices.DeleteFunc(objects, isHook)}
 	if deployments := chart.All[*appsv1.Deployment](s.Objects); len(deployments) != 1 {
 		return Subject{}, fmt.Errorf("%d Deployments, expected 1: the one that runs the agent", len(deployments))
 	}
@@ -189,7 +212,7 @@ func (s Subject) copy() Subject {
 	for i, object := range s.Objects {
 		objects[i] = object.DeepCopyObject()
 	}
-	return Subject{s.Name, objects}
+	return Subject{Name: s.Name, Objects: objects}
 }
 
 // without returns the objects that are not of a type.
@@ -204,7 +227,16 @@ func without[T runtime.Object](objects chart.Objects) chart.Objects {
 // same agent image and addresses, enough time for a run, small resource requests, and a
 // fixed number of replicas.
 func (p Plan) prepared(n *cluster.Namespace, image string) Subject {
-	s, replicas := p.Subject.copy(), p.Replicas
+	s := p.prepare(p.Subject, n, image)
+	s.Changed = map[string]chart.Objects{}
+	for disturbance, objects := range p.Subject.Changed {
+		s.Changed[disturbance] = p.prepare(Subject{Objects: objects}, n, image).Objects
+	}
+	return s
+}
+
+func (p Plan) prepare(original Subject, n *cluster.Namespace, image string) Subject {
+	s, replicas := original.copy(), p.Replicas
 	for _, object := range s.Objects {
 		if accessor, err := meta.Accessor(object); err == nil {
 			accessor.SetNamespace("")

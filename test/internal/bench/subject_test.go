@@ -7,8 +7,10 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	appsv1 "k8s.io/api/apps/v1"
 
 	"example.com/ai-agent/test/internal/bench"
+	"example.com/ai-agent/test/internal/chart"
 	"example.com/ai-agent/test/internal/charttest"
 )
 
@@ -24,6 +26,21 @@ func TestVariantsDifferFromTheOriginal(t *testing.T) {
 	}
 	assert.Contains(t, text(t, own.Abrupt()), "--drain-delay=0s")
 	assert.Equal(t, before, text(t, own), "the original has changed")
+}
+
+// The checksums of this chart replace the pods when the configuration or the Secret has changed.
+func TestOwnReplacesItsPodsByItself(t *testing.T) {
+	t.Parallel()
+	own, err := bench.RenderOwn(charttest.Own(t), nil)
+	require.NoError(t, err)
+	pods := func(objects chart.Objects) map[string]string {
+		return chart.All[*appsv1.Deployment](objects)[0].Spec.Template.Annotations
+	}
+	assert.Len(t, own.Changed, 2)
+	for disturbance, objects := range own.Changed {
+		assert.NotEqual(t, pods(own.Objects), pods(objects), disturbance)
+	}
+	assert.Empty(t, own.Abrupt().Changed, "which would make the agents of an upgrade the usual ones")
 }
 
 func TestHelmCreateServesTheAgent(t *testing.T) {
