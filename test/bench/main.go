@@ -50,14 +50,14 @@ func newReport(stdout io.Writer) *cobra.Command {
 		Short: "Write recorded results as an HTML page, and print the comparison",
 		Long: `Writes an HTML page that needs no network and no other file, and prints its comparison as a table. Several results files
 are merged; they must come from the same machine and the same version of Kubernetes.`,
-		Example: "  bench report\n  bench report --results .cache/bench/results.json --results .cache/bench/soak.json --output report.html\n  bench report --markdown --disturbances rollout,drain --routes service",
+		Example: "  bench report\n  bench report --results .cache/bench/results.json --results .cache/bench/soak.json --output report.html\n  bench report --markdown --disturbances rollout,drain --route service",
 		Args:    cobra.NoArgs,
 		RunE:    func(*cobra.Command, []string) error { return r.write(stdout) },
 	}
 	flags := command.Flags()
 	flags.StringArrayVar(&r.results, "results", []string{".cache/bench/results.json"}, "results file; repeat the flag to merge several")
 	flags.StringSliceVar(&r.disturbances, "disturbances", nil, "report only these, separated by commas")
-	flags.StringSliceVar(&r.routes, "routes", nil, "report only scenarios by these routes, separated by commas")
+	flags.StringArrayVar(&r.routes, "route", nil, "report only scenarios by this route; repeat the flag for several")
 	flags.StringVar(&r.output, "output", ".cache/bench/report.html", "file to write the page to")
 	flags.BoolVar(&r.markdown, "markdown", false, "print the comparison as Markdown")
 	return command

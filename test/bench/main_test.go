@@ -62,11 +62,11 @@ func TestReportMergesResults(t *testing.T) {
 func TestReportOfSomeDisturbances(t *testing.T) {
 	t.Parallel()
 	results, output := save(t, bench.Own), filepath.Join(t.TempDir(), "report.html")
-	out, err := run("report", "--results", results, "--output", output, "--markdown", "--disturbances", "rollout,drain", "--routes", "service")
+	out, err := run("report", "--results", results, "--output", output, "--markdown", "--disturbances", "rollout,drain", "--route", "service")
 	require.NoError(t, err)
 	assert.Contains(t, out, "| rollout | drain |")
 	assert.NotContains(t, out, "scale-down")
-	out, err = run("report", "--results", results, "--output", output, "--routes", "ingress")
+	out, err = run("report", "--results", results, "--output", output, "--route", "ingress")
 	require.NoError(t, err)
 	assert.Contains(t, out, "No disturbance was recorded")
 }

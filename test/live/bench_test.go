@@ -217,7 +217,7 @@ func TestSideBySideAtAPowerOff(t *testing.T) {
 
 // interrupted are the subjects that lose runs in every rollout, deaf those that fail requests.
 var (
-	interrupted = []string{"specification", bench.Own + " without grace period", bench.Own + " without agent's drain"}
+	interrupted = []string{"specification", bench.Own + " without agent's drain"}
 	deaf        = []string{bench.Own + " (abrupt) without probes"}
 )
 

@@ -72,6 +72,11 @@ func (s *site) scale(t *testing.T, replicas int) {
 	}
 	bounds := fmt.Sprintf(`{"spec": {"minReplicas": %d, "maxReplicas": %d}}`, replicas, replicas)
 	s.n.MustKubectl(t, "patch", "hpa", hpa.Name, "--patch", bounds)
+	s.awaitReplicas(t, replicas)
+}
+
+// awaitReplicas waits until the autoscaler has set the number of replicas.
+func (s *site) awaitReplicas(t *testing.T, replicas int) {
 	cluster.Eventually(t, fmt.Sprintf("%d replicas", replicas), settledWithin, func(ctx context.Context) error {
 		d, err := s.current(ctx)
 		if err == nil && int(*d.Spec.Replicas) != replicas {
@@ -95,11 +100,18 @@ func (s *site) calm(t *testing.T) {
 	})
 }
 
-// lull lets the autoscaler remove pods for two minutes only.
+// lull lets the autoscaler remove pods for two minutes only. The autoscaler is a new one, whose
+// window begins with the current number of pods: the earlier one remembers that the load has
+// needed fewer all the time. Its memory ends at the next of its syncs, which are 15 s apart.
 func (s *site) lull(t *testing.T) {
+	s.n.MustKubectl(t, "delete", "hpa", s.autoscaler().Name)
+	time.Sleep(40 * time.Second)
+	s.apply(t)
 	s.setMinimum(t, 1)
 	time.Sleep(2 * time.Minute)
-	s.setMinimum(t, *s.deployment().Spec.Replicas)
+	pods := *s.deployment().Spec.Replicas
+	s.setMinimum(t, pods)
+	s.awaitReplicas(t, int(pods))
 }
 
 func (s *site) setMinimum(t *testing.T, replicas int32) {

@@ -67,6 +67,7 @@ func (p Plan) Run(t *testing.T, n *cluster.Namespace) Scenario {
 	cluster.Eventually(t, "a run of each client", 5*time.Minute, load.InFlight(clients.Runs()))
 
 	result := p.empty()
+	result.Started = recorded.start
 	result.Disturbed, result.Invalid = recorded.since(time.Now()), recorded.restarted()
 	result.Unsurvivable = p.Route.Defaults()
 	t.Cleanup(func() { result.logFailed(t, load) })

@@ -31,7 +31,8 @@ type Subject struct {
 	Name    string
 	Objects chart.Objects
 	// Changed are the objects after an upgrade and a secretRotation, if the manifests
-	// replace the pods by themselves. The pods of other subjects are restarted.
+	// replace the pods by themselves. The pods of other subjects are restarted. Only clients
+	// of the Service can reach the pods afterwards.
 	Changed map[string]chart.Objects
 }
 
