@@ -42,7 +42,15 @@ var (
 // longestDefault is the longest timeout, in seconds, of the proxies that have one by default.
 const longestDefault = 60
 
-const withoutWindow = bench.Own + " without scale-down window"
+// Subjects that must lose something without a protection, and the disturbance in which a
+// PodDisruptionBudget protects requests.
+const (
+	withoutWindow = bench.Own + " without scale-down window"
+	abrupt        = bench.Own + " (abrupt)"
+	withoutBudget = abrupt + " without PDB"
+	withoutProbes = abrupt + " without probes"
+	simultaneous  = "simultaneous drain"
+)
 
 func comparisonFromEnv(t *testing.T) comparison {
 	t.Helper()
@@ -75,7 +83,8 @@ func (c comparison) includes(s bench.Subject, d bench.Disturbance) bool {
 	}
 	if len(c.subjects) == 0 && len(c.disturbances) == 0 {
 		window := slices.Contains([]string{"autoscaler", "lull"}, d.Name) && s.Name == withoutWindow
-		return window || slices.Contains(mainSubjects, s.Name) || slices.Contains(mainDisturbances, d.Name)
+		budget := d.Name == simultaneous && slices.Contains([]string{abrupt, withoutBudget}, s.Name)
+		return window || budget || slices.Contains(mainSubjects, s.Name) || slices.Contains(mainDisturbances, d.Name)
 	}
 	return chosen(c.subjects, s.Name) && chosen(c.disturbances, d.Name)
 }
@@ -134,10 +143,9 @@ func (c comparison) of(t *testing.T, n *cluster.Namespace, r bench.Route) []benc
 	for _, protection := range bench.ProtectionNames() {
 		all = append(all, own.Without(protection))
 	}
-	abrupt := own.Abrupt()
-	all = append(all, abrupt, specification.Abrupt(), created.Abrupt())
-	for _, protection := range []string{"preStop", "probes", "strategy"} {
-		all = append(all, abrupt.Without(protection))
+	all = append(all, own.Abrupt(), specification.Abrupt(), created.Abrupt())
+	for _, protection := range []string{"PDB", "preStop", "probes", "strategy"} {
+		all = append(all, own.Abrupt().Without(protection))
 	}
 	if c.peers != "" {
 		peers, err := bench.Peers(c.peers)
@@ -215,11 +223,8 @@ func TestSideBySideAtAPowerOff(t *testing.T) {
 	c.compare(t, newResults(t, "power-off"), true, c.of(t, liveCluster().Existing(""), bench.Service)[:3], bench.Service)
 }
 
-// interrupted are the subjects that lose runs in every rollout, deaf those that fail requests.
-var (
-	interrupted = []string{"specification", bench.Own + " without agent's drain"}
-	deaf        = []string{bench.Own + " (abrupt) without probes"}
-)
+// interrupted are the subjects that lose runs in every rollout.
+var interrupted = []string{"specification", bench.Own + " without agent's drain"}
 
 // judge adds a scenario to the results. It fails the test if this chart lost anything, or if
 // nothing was lost where a loss is certain.
@@ -237,7 +242,7 @@ func (r *results) judge(t *testing.T, row int, s bench.Scenario, d bench.Disturb
 	switch {
 	case d.Kills, hasty, d.Name == "rollout" && slices.Contains(interrupted, s.Subject):
 		assert.NotZero(t, verdict.Interrupted+verdict.LaterLost)
-	case d.Name == "rollout" && slices.Contains(deaf, s.Subject):
+	case d.Name == "rollout" && s.Subject == withoutProbes, d.Name == simultaneous && s.Subject == withoutBudget:
 		assert.NotZero(t, verdict.RequestsFailed)
 	case d.Name == "lull" && s.Subject == withoutWindow:
 		assert.NotZero(t, s.Removed(), "pods removed")

@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -37,6 +38,7 @@ var Disturbances = []Disturbance{
 	{Name: "rollout", Removes: 4, disturb: func(t *testing.T, s *site, _ prober.Loading) { s.restart(t) }},
 	{Name: "scale-down", Replicas: 6, Removes: 4, disturb: func(t *testing.T, s *site, _ prober.Loading) { s.scale(t, 2) }},
 	{Name: "drain", Removes: 4, disturb: func(t *testing.T, s *site, _ prober.Loading) { s.drain(t) }},
+	{Name: "simultaneous drain", Replicas: 2, Removes: 2, disturb: func(t *testing.T, s *site, _ prober.Loading) { s.drainTogether(t) }},
 	{Name: upgrade, Removes: 4, disturb: func(t *testing.T, s *site, _ prober.Loading) { s.upgrade(t) }},
 	{Name: "rollback", Removes: 4, before: (*site).upgrade, disturb: func(t *testing.T, s *site, _ prober.Loading) { s.rollback(t) }},
 	{Name: secretRotation, Removes: 4, disturb: func(t *testing.T, s *site, _ prober.Loading) { s.rotate(t) }},
@@ -146,6 +148,15 @@ func (s *site) drain(t *testing.T) {
 	for _, node := range observe.Workers(t, s.n.Client()) {
 		s.n.DrainOf(t, node)
 	}
+}
+
+// drainTogether drains all nodes with pods of the subject at the same time.
+func (s *site) drainTogether(t *testing.T) {
+	nodes := map[string]bool{}
+	for _, pod := range s.pods(t) {
+		nodes[pod.Spec.NodeName] = true
+	}
+	s.n.DrainTogether(t, slices.Collect(maps.Keys(nodes)))
 }
 
 // Names of the disturbances that change manifests: Subject.Changed has what results.

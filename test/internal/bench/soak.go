@@ -21,7 +21,9 @@ const soakReplicas = 6 // as a scale-down needs
 var scaleUp = Disturbance{Name: "scale-up", disturb: func(t *testing.T, s *site, _ prober.Loading) { s.scale(t, soakReplicas) }}
 
 func atRandom(period time.Duration, seed uint64) iter.Seq[Disturbance] {
-	choice := slices.DeleteFunc(slices.Clone(Disturbances), func(d Disturbance) bool { return d.Kills || d.Slow || d.Ends || d.Proxy })
+	choice := slices.DeleteFunc(slices.Clone(Disturbances), func(d Disturbance) bool {
+		return d.Kills || d.Slow || d.Ends || d.Proxy || d.Replicas != 0 && d.Replicas != soakReplicas
+	})
 	source := rand.New(rand.NewPCG(seed, seed))
 	return func(yield func(Disturbance) bool) {
 		for start := time.Now(); time.Since(start) < period; {
