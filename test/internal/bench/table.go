@@ -13,10 +13,19 @@ import (
 const Legend = "runs: how many were interrupted, of those in flight when the disturbance began; later runs: how many were lost, of those that began during or after it; " +
 	"requests: how many short requests failed, of those sent during and after it"
 
-// Write writes the table for a terminal, or as Markdown.
+// Write writes the table as Markdown or, because a terminal is too narrow for that, as a list.
 func (t Table) Write(to io.Writer, markdown bool) error {
+	rows := t.list()
+	if markdown {
+		rows = t.matrix()
+	}
+	_, err := fmt.Fprintf(to, "%s.\n\n%s\n\n%s.\n%s", t.Headline(), render(rows, markdown), Legend, t.before())
+	return err
+}
+
+// matrix has a row for each subject and a column for each disturbance.
+func (t Table) matrix() table.Writer {
 	rows := newTable()
-	rows.Style().Options.SeparateRows = true
 	header := table.Row{"", "route"}
 	for _, disturbance := range t.Disturbances {
 		header = append(header, disturbance)
@@ -25,16 +34,37 @@ func (t Table) Write(to io.Writer, markdown bool) error {
 	for _, row := range t.Rows {
 		cells := table.Row{row.Subject, row.Route}
 		for _, cell := range row.Cells {
-			lines := append([]string{cell.Word()}, cell.Lines()...)
-			if !markdown {
-				lines = wrap(lines)
+			var lines []string
+			if cell.Word() != notRun {
+				lines = append([]string{cell.Word()}, cell.Lines()...)
 			}
 			cells = append(cells, strings.Join(lines, "\n"))
 		}
 		rows.AppendRow(cells)
 	}
-	_, err := fmt.Fprintf(to, "%s.\n\n%s\n\n%s.\n%s", t.Headline(), render(rows, markdown), Legend, t.before())
-	return err
+	return rows
+}
+
+// list has a row for each disturbance of a subject by a route.
+func (t Table) list() table.Writer {
+	rows := newTable()
+	rows.SuppressEmptyColumns() // usually, no scenario is invalid
+	rows.AppendHeader(table.Row{"disturbance", "", "route", "", "runs", "later runs", "requests", "why invalid"})
+	for i, disturbance := range t.Disturbances {
+		rows.AppendSeparator()
+		for _, row := range t.Rows {
+			cell := row.Cells[i]
+			if cell.Word() == notRun {
+				continue
+			}
+			line := table.Row{disturbance, row.Subject, row.Route, cell.Word()}
+			for _, count := range cell.counts() {
+				line = append(line, count)
+			}
+			rows.AppendRow(append(line, text.WrapSoft(strings.Join(unique(cell.Invalid), "; "), 40)))
+		}
+	}
+	return rows
 }
 
 // WriteUsage writes a table of the times and resources of each subject.
@@ -91,14 +121,4 @@ func (t Table) before() (sentences string) {
 		}
 	}
 	return sentences
-}
-
-// wrap keeps reasons from making columns wide.
-func wrap(lines []string) (wrapped []string) {
-	for _, line := range lines {
-		for line := range strings.Lines(text.WrapSoft(line, 28)) {
-			wrapped = append(wrapped, strings.TrimSpace(line))
-		}
-	}
-	return wrapped
 }

@@ -127,6 +127,9 @@ func (v Verdict) Lost() bool { return v.Interrupted+v.LaterLost+v.RequestsFailed
 // Proven reports whether there is a valid scenario: without one, the counts say nothing.
 func (v Verdict) Proven() bool { return v.Scenarios > 0 }
 
+// notRun is the word of a verdict of nothing.
+const notRun = "not run"
+
 // Word is the verdict in a word or two.
 func (v Verdict) Word() string {
 	switch {
@@ -137,7 +140,7 @@ func (v Verdict) Word() string {
 	case len(v.Invalid) > 0:
 		return "invalid"
 	default:
-		return "not run"
+		return notRun
 	}
 }
 
@@ -145,8 +148,8 @@ func (v Verdict) Word() string {
 func (v Verdict) Lines() []string {
 	var lines []string
 	if v.Proven() {
-		lines = append(lines, numbers.Sprintf("%d of %d runs", v.Interrupted, v.InFlight),
-			numbers.Sprintf("%d of %d later runs", v.LaterLost, v.Later), numbers.Sprintf("%d of %d requests", v.RequestsFailed, v.Requests))
+		counts := v.counts()
+		lines = append(lines, counts[0]+" runs", counts[1]+" later runs", counts[2]+" requests")
 	}
 	for _, reason := range unique(v.Invalid) {
 		if v.Proven() {
@@ -155,6 +158,16 @@ func (v Verdict) Lines() []string {
 		lines = append(lines, reason)
 	}
 	return lines
+}
+
+// counts says how many runs, later runs and requests were lost. The texts are empty without a
+// valid scenario.
+func (v Verdict) counts() []string {
+	if !v.Proven() {
+		return make([]string, 3)
+	}
+	of := func(lost, all int) string { return numbers.Sprintf("%d of %d", lost, all) }
+	return []string{of(v.Interrupted, v.InFlight), of(v.LaterLost, v.Later), of(v.RequestsFailed, v.Requests)}
 }
 
 // Table compares subjects (rows) under disturbances (columns).

@@ -109,23 +109,29 @@ func TestHeadlineNamesWhatWasCompared(t *testing.T) {
 	}
 }
 
-func TestTextTableShowsEachCell(t *testing.T) {
+func TestTablesShowEachCell(t *testing.T) {
 	t.Parallel()
 	table := benchtest.Example().Table()
-	for _, markdown := range []bool{false, true} {
-		var out strings.Builder
-		require.NoError(t, table.Write(&out, markdown))
-		assert.Contains(t, out.String(), table.Headline())
-		for _, row := range table.Rows {
-			assert.Contains(t, out.String(), row.Subject)
-			for _, line := range slices.Concat(row.Cells[0].Lines(), row.Cells[1].Lines()) {
-				assert.Contains(t, out.String(), line)
+	var list, matrix strings.Builder
+	require.NoError(t, table.Write(&list, false))
+	require.NoError(t, table.Write(&matrix, true))
+	for _, out := range []string{list.String(), matrix.String()} {
+		assert.Contains(t, out, table.Headline())
+		assert.Equal(t, 1, strings.Count(out, "Before the disturbances"), "the example has one failure before them")
+		assert.Contains(t, out, "bare Deployment (service) lost 1 of 8 runs and 0 of 2,400 requests")
+	}
+	lines := strings.Split(matrix.String(), "\n")
+	for _, row := range table.Rows {
+		for i, cell := range row.Cells {
+			start, text := "| "+row.Subject+" |", strings.Join(append([]string{cell.Word()}, cell.Lines()...), "<br/>")
+			assert.True(t, slices.ContainsFunc(lines, func(line string) bool { return strings.HasPrefix(line, start) && strings.Contains(line, text) }), text)
+			if words := strings.Fields(cell.Lines()[0]); cell.Proven() {
+				start = strings.Join([]string{"", table.Disturbances[i], row.Subject, row.Route, cell.Word(), strings.Join(words[:3], " ")}, " +│ ")
+				assert.Regexp(t, start[2:], list.String())
 			}
 		}
-		assert.Equal(t, 1, strings.Count(out.String(), "Before the disturbances"), "the example has one failure before them")
-		assert.Contains(t, out.String(), "bare Deployment (service) lost 1 of 8 runs and 0 of 2,400 requests")
-		assert.Equal(t, markdown, strings.Contains(out.String(), "| ---"))
 	}
+	assert.Contains(t, list.String(), "2 runs were in flight")
 }
 
 func TestUsagePairsRemovedPodsWithAddedOnes(t *testing.T) {
