@@ -252,7 +252,7 @@ func (r *results) judge(t *testing.T, row int, s bench.Scenario, d bench.Disturb
 		assert.True(t, d.Name != "lull" || s.Removed() == 0, "pods removed in a lull: %d", s.Removed())
 		assert.Zero(t, verdict.Interrupted+verdict.LaterLost, "runs lost: %v", lost(s))
 		failed := verdict.RequestsFailed
-		if d.Proxy { // one that stops closes idle connections, even if a request is on the way
+		if d.Proxy || s.Subject == abrupt { // which closes idle connections to stop, even if a request is on the way
 			failed -= s.Failed(output.KeepAlive)
 		}
 		assert.Zero(t, failed)
