@@ -47,7 +47,7 @@ mutate: tools ## Inject defects into the chart and check that a test fails for e
 bench: tools ## Measure how long a render takes, with the helm command and in process
 	@bash -c 'source scripts/lib.sh && exec go test ./test/internal/chart -run XXX -bench . -benchtime 3s'
 
-bench-runs: ## Compare what disturbances cost clients: with this chart, with it minus one protection at a time, and with other manifests (takes two hours) [SUBJECTS="ai-agent,helm create"] [DISTURBANCES=rollout,drain] [PEERS=folder of rendered manifests] [RUNS=20: number of streaming clients] [SECONDS=45: length of a run]
+bench-runs: ## Compare what disturbances cost clients: with this chart, with it minus one protection at a time, and with other manifests (takes over an hour) [SUBJECTS="ai-agent,helm create"] [DISTURBANCES=rollout,drain] [PEERS=folder of rendered manifests] [RUNS=20: number of streaming clients] [SECONDS=45: length of a run]
 	@scripts/test.sh bench-runs
 
 soak: ## Disturb the agent at random, and fail if a run or a request is lost [MINUTES=30] [SEED=seed that an earlier soak printed]

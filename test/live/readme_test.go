@@ -39,7 +39,7 @@ var notRun = map[string]string{
 	"make test-servers": "it takes half an hour",
 	"make uninstall":    "it stops Docker, and the cluster of this test with it",
 	"make mutate":       "it takes 45 minutes",
-	"make bench-runs":   "it takes two hours; TestSideBySide runs a part of it",
+	"make bench-runs":   "it takes over an hour; TestSideBySide runs a part of it",
 	`make bench-runs DISTURBANCES=rollout,drain SUBJECTS="ai-agent,specification"`: "it recreates the cluster that the tests use; TestSideBySide compares these",
 	"make bench-runs PEERS=peers": "it needs charts from the internet",
 	"scripts/peers.sh peers":      "it needs the internet",

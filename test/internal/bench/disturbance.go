@@ -61,6 +61,29 @@ var Disturbances = []Disturbance{
 	{Name: "power-off of a node", Kills: true, Alone: true, disturb: func(t *testing.T, s *site, load prober.Loading) { s.powerOff(t, load) }},
 }
 
+// About says what each disturbance does.
+var About = map[string]string{
+	"rollout":              "All pods are replaced, by kubectl rollout restart.",
+	"scale-down":           "The bounds of the autoscaler, or the replicas without one, change from six pods to two.",
+	"drain":                "Each node is drained, one after the other, and uncordoned.",
+	"simultaneous drain":   "The nodes of two pods are drained at the same time.",
+	upgrade:                "A changed ConfigMap is applied. The chart ai-agent then replaces its pods by itself; others are restarted.",
+	"rollback":             "The manifests from before an upgrade are applied, or the rollout is undone.",
+	secretRotation:         "A changed Secret is applied. The chart ai-agent then replaces its pods by itself; others are restarted.",
+	"rollout and drain":    "During a rollout, each node is drained, one after the other.",
+	"uninstall":            "The manifests are deleted. From then on, clients ask for no new run.",
+	"autoscaler":           "The minimum of the autoscaler becomes one pod, and it removes half of the pods.",
+	"lull":                 "The minimum of a new autoscaler is one pod for two minutes.",
+	loadStep:               "Each pod uses twice the CPU that it requests, until the autoscaler has doubled the pods.",
+	"unrelated Ingress":    "An Ingress with another host name is created and changed, so the proxy reloads its configuration.",
+	"rollout of the proxy": "The pods of the proxy are replaced.",
+	"no disturbance":       "Nothing is replaced, but runs are longer than the timeouts that most proxies have by default.",
+	"force deletion":       "A pod is deleted without a grace period.",
+	"model unreachable":    "One pod cannot connect to the model for 20 s.",
+	"power-off of a node":  "A node with pods is powered off, and on again when a pod of it is not Ready.",
+	"soak":                 "Rollouts, scale-downs, drains, upgrades, rollbacks and rotated Secrets follow one another at random.",
+}
+
 func (s *site) target() string { return "deployment/" + s.deployment().Name }
 
 func (s *site) restart(t *testing.T) { s.n.MustKubectl(t, "rollout", "restart", s.target()) }

@@ -49,3 +49,11 @@ func TestTotalsLeaveOutWhatIsMeantToLose(t *testing.T) {
 	}
 	assert.Equal(t, []int{1, 1, 0, 0}, []int{total(lost), total(abrupt), total(unsurvivable), total(ablated)})
 }
+
+func TestAboutDescribesEachDisturbance(t *testing.T) {
+	t.Parallel()
+	for _, disturbance := range bench.Disturbances {
+		assert.NotEmpty(t, bench.About[disturbance.Name], disturbance.Name)
+	}
+	assert.Len(t, bench.About, len(bench.Disturbances)+1, "a soak is a sequence of them")
+}

@@ -77,8 +77,8 @@ type view struct {
 
 // disturbance groups the scenarios of one disturbance.
 type disturbance struct {
-	Name      string
-	Scenarios []scenario
+	Name, About string
+	Scenarios   []scenario
 }
 
 type scenario struct {
@@ -104,7 +104,7 @@ func newView(result bench.Result) (view, error) {
 		Usage: result.Usage(), Growth: curves, Reach: newReach(result.Reach), Routes: routes(result) > 1,
 	}
 	for _, name := range table.Disturbances {
-		v.Disturbances = append(v.Disturbances, disturbance{Name: name})
+		v.Disturbances = append(v.Disturbances, disturbance{Name: name, About: bench.About[name]})
 	}
 	v.Links = make([][]string, len(table.Rows))
 	for i := range v.Links {
