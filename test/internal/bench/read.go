@@ -2,12 +2,14 @@ package bench
 
 import (
 	"bytes"
+	"cmp"
 	_ "embed"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -42,7 +44,7 @@ func Validate(text []byte) error {
 	return s.Validate(document)
 }
 
-// Read reads results files and merges them.
+// Read reads results files and merges them. Scenarios by the Service come first.
 func Read(files ...string) (Result, error) {
 	var merged Result
 	for i, file := range files {
@@ -58,7 +60,16 @@ func Read(files ...string) (Result, error) {
 			return Result{}, fmt.Errorf("%s cannot be merged with %s: %w", file, strings.Join(files[:i], ", "), err)
 		}
 	}
+	slices.SortStableFunc(merged.Scenarios, func(a, b Scenario) int { return cmp.Compare(a.proxied(), b.proxied()) })
 	return merged, nil
+}
+
+// proxied is 1 if clients reach the subject through a proxy.
+func (s Scenario) proxied() int {
+	if s.Route == string(Service) {
+		return 0
+	}
+	return 1
 }
 
 func read(file string) (Result, error) {

@@ -132,3 +132,12 @@ func TestReadRefuses(t *testing.T) {
 	_, err := bench.Read(filepath.Join(t.TempDir(), "results.json"))
 	assert.ErrorContains(t, err, "run `make bench-runs` first")
 }
+
+func TestReadPutsTheServiceFirst(t *testing.T) {
+	t.Parallel()
+	result := benchtest.Example()
+	result.Scenarios[0].Route = "ingress"
+	got, err := bench.Read(write(t, result))
+	require.NoError(t, err)
+	assert.Equal(t, append(slices.Clone(result.Scenarios[1:]), result.Scenarios[0]), got.Scenarios)
+}
