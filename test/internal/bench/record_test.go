@@ -79,10 +79,13 @@ func TestScenarioCountsRunsByWhatClientsSaw(t *testing.T) {
 		{Event: output.Started, Kind: output.GRPC, At: at(2), Pod: "a"}, // whose end is missing
 		{Event: output.Ended, Kind: output.Stream, Number: 1, At: at(20), End: done},
 		{Event: output.Ended, Kind: output.Poll, At: at(12), End: &output.End{Outcome: output.Refused}},
+		{Event: output.Started, Kind: output.Poll, Number: 1, At: at(13)}, // whose pod its answer names
+		{Event: output.Ended, Kind: output.Poll, Number: 1, At: at(20), Pod: "c", End: done},
 		{Event: output.Requested, Kind: output.Request, At: at(11), Sent: &output.Sent{Sent: 3, Failed: 1, Why: "refused"}},
 	})
 	assert.Equal(t, 2, s.InFlight)
-	assert.Len(t, s.Runs, 3)
+	assert.Len(t, s.Runs, 4)
+	assert.Equal(t, "c", s.Runs[3].Pod)
 	assert.Equal(t, []bool{true, false, false}, []bool{s.Before(s.Runs[0]), s.Before(s.Runs[1]), s.Before(s.Runs[2])})
 	assert.Equal(t, "b", s.Runs[1].Pod)
 	assert.InDelta(t, 9, s.Runs[1].Start, 0.001)

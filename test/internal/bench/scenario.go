@@ -149,7 +149,7 @@ func (s *Scenario) fill(seen []output.Load) {
 				begun = event // refused, or never answered
 			}
 			s.Runs = append(s.Runs, Run{
-				Kind: event.Kind, Client: event.Client, Pod: begun.Pod, Start: begun.At.Sub(s.Started).Seconds(), End: at,
+				Kind: event.Kind, Client: event.Client, Pod: cmp.Or(begun.Pod, event.Pod), Start: begun.At.Sub(s.Started).Seconds(), End: at,
 				Events: event.Tokens, Outcome: event.Outcome, Error: event.Error,
 			})
 		}
