@@ -90,8 +90,7 @@ func (r report) write(stdout io.Writer) error {
 }
 
 func (r report) leavesOut(s bench.Scenario) bool {
-	chosen := func(names []string, name string) bool { return len(names) == 0 || slices.Contains(names, name) }
-	return !chosen(r.disturbances, s.Disturbance) || !chosen(r.routes, s.Route)
+	return !bench.Chosen(r.disturbances, s.Disturbance) || !bench.Chosen(r.routes, s.Route)
 }
 
 func newPicture() *cobra.Command {

@@ -77,7 +77,6 @@ func number(t *testing.T, name string, otherwise int) int {
 }
 
 func (c comparison) includes(s bench.Subject, d bench.Disturbance) bool {
-	chosen := func(names []string, name string) bool { return len(names) == 0 || slices.Contains(names, name) }
 	if d.Slow && !s.Scales() || d.Long && c.seconds <= longestDefault {
 		return false
 	}
@@ -86,7 +85,7 @@ func (c comparison) includes(s bench.Subject, d bench.Disturbance) bool {
 		budget := d.Name == simultaneous && slices.Contains([]string{abrupt, withoutBudget}, s.Name)
 		return window || budget || slices.Contains(mainSubjects, s.Name) || slices.Contains(mainDisturbances, d.Name)
 	}
-	return chosen(c.subjects, s.Name) && chosen(c.disturbances, d.Name)
+	return bench.Chosen(c.subjects, s.Name) && bench.Chosen(c.disturbances, d.Name)
 }
 
 // requireKnown fails the test if a name of the comparison is none of a subject or disturbance.

@@ -29,7 +29,7 @@ type Disturbance struct {
 	Slow     bool                    // the subject's autoscaler does it, which takes minutes
 	Alone    bool                    // it disturbs everything in the cluster
 	Long     bool                    // it shows nothing unless runs are longer than the defaults of proxies
-	before   func(*site, *testing.T) // the load begins
+	before   func(*site, *testing.T) // prepares the subject, without load; nil if nothing is needed
 	disturb  func(*testing.T, *site, prober.Loading)
 }
 

@@ -3,6 +3,7 @@
 package bench
 
 import (
+	"slices"
 	"time"
 
 	"example.com/ai-agent/test/agent/output"
@@ -21,6 +22,9 @@ type Result struct {
 	Growth     []Growth   `json:"growth,omitempty"`
 	Reach      []Reach    `json:"reach,omitempty"`
 }
+
+// Chosen reports whether a selection includes a name: an empty one includes all.
+func Chosen(names []string, name string) bool { return len(names) == 0 || slices.Contains(names, name) }
 
 // Machine is what the benchmark ran on.
 type Machine struct {
