@@ -56,7 +56,7 @@ func TestReportMergesResults(t *testing.T) {
 	}
 	assert.Contains(t, out, output)
 	assert.Contains(t, out, "Recorded on 30 November 2026 at commit 0123456789abcdef")
-	assert.Contains(t, out, "Agent that nothing disturbs, late: 13 goroutines, 26 MiB of memory.")
+	assert.Contains(t, out, "Agent that nothing disturbs: 12 goroutines and 25 MiB, later 13 goroutines and 26 MiB.")
 }
 
 func TestReportOfSomeDisturbances(t *testing.T) {

@@ -280,37 +280,36 @@ func TestSoak(t *testing.T) {
 	steadily := startSteady(t, steady, c)
 	plan := bench.Soak(c.own(t, n, bench.Service), time.Duration(minutes)*time.Minute, seed, c.load())
 	row, scenario := results.row(plan), plan.Run(t, n)
-	results.seen.Steady = steadily()
+	agent := steadily()
+	results.seen.Steady = []bench.Steady{agent}
 	results.add(t, row, scenario)
 	verdict := scenario.Verdict()
 	t.Logf("%+v", verdict)
 	require.Empty(t, verdict.Invalid)
 	assert.Zero(t, verdict.Interrupted+verdict.LaterLost, "runs lost: %v", lost(scenario))
 	assert.Zero(t, verdict.RequestsFailed)
-	before, after := results.seen.Steady[0], results.seen.Steady[1]
-	assert.LessOrEqual(t, after.Goroutines, before.Goroutines+5, "connections may still be closing")
-	assert.Less(t, after.Memory, before.Memory*5/4+8<<20)
+	assert.LessOrEqual(t, agent.Late.Goroutines, agent.Early.Goroutines+5, "connections may still be closing")
+	assert.Less(t, agent.Late.Memory, agent.Early.Memory*5/4+8<<20)
 }
 
 // startSteady starts an agent that nothing disturbs, and keeps it busy. The function that it
-// returns ends the load, and returns what the agent used after its first runs and after its
-// last ones.
-func startSteady(t *testing.T, n *cluster.Namespace, c comparison) func() []bench.Steady {
+// returns ends the load, and returns what the agent uses.
+func startSteady(t *testing.T, n *cluster.Namespace, c comparison) func() bench.Steady {
 	t.Helper()
 	n.Install(t, "ai-agent", profile.Single(chart.Values{"agent.maxRunSeconds": 2 * c.seconds}))
 	agent := observe.Of(n, "ai-agent")
 	load := c.load()
 	load.URL = serviceURL + ":80"
-	end := func(loading prober.Loading) bench.Steady {
+	end := func(loading prober.Loading) bench.Footprint {
 		loading.Stop(t)
 		loading.Await(t, time.Duration(c.seconds)*time.Second+2*time.Minute)
 		metrics, err := agent.Scrape(t, agent.Pod(t))
 		require.NoError(t, err)
 		require.Zero(t, metrics.InFlight())
-		return bench.Steady{Goroutines: metrics.Goroutines(), Memory: metrics.Memory()}
+		return bench.Footprint{Goroutines: metrics.Goroutines(), Memory: metrics.Memory()}
 	}
 	first := prober.StartLoad(t, n, load)
 	cluster.Eventually(t, "a run of each client", 5*time.Minute, first.InFlight(load.Runs()))
-	before, second := end(first), prober.StartLoad(t, n, load)
-	return func() []bench.Steady { return []bench.Steady{before, end(second)} }
+	early, second := end(first), prober.StartLoad(t, n, load)
+	return func() bench.Steady { return bench.Steady{Early: early, Late: end(second)} }
 }

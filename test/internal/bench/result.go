@@ -17,7 +17,7 @@ type Result struct {
 	Kubernetes string     `json:"kubernetes"` // version of the API server
 	Machine    Machine    `json:"machine"`
 	Seed       uint64     `json:"seed,omitempty"`   // of a soak: repeats its order
-	Steady     []Steady   `json:"steady,omitempty"` // before and after a soak
+	Steady     []Steady   `json:"steady,omitempty"` // of each soak
 	Scenarios  []Scenario `json:"scenarios"`
 	Growth     []Growth   `json:"growth,omitempty"`
 	Reach      []Reach    `json:"reach,omitempty"`
@@ -33,8 +33,15 @@ type Machine struct {
 	OS     string `json:"os"`
 }
 
-// Steady is what an agent that nothing disturbs uses between two runs.
+// Steady is what an agent that nothing disturbs uses without runs, after its first and its
+// last ones.
 type Steady struct {
+	Early Footprint `json:"early"`
+	Late  Footprint `json:"late"`
+}
+
+// Footprint is what a process occupies.
+type Footprint struct {
 	Goroutines int `json:"goroutines"`
 	Memory     int `json:"memory"` // bytes, resident
 }

@@ -92,8 +92,9 @@ func (r Result) Provenance() string {
 	if r.Seed != 0 {
 		text += fmt.Sprintf("Seed of the soak: %d.\n", r.Seed)
 	}
-	for i, agent := range r.Steady {
-		text += fmt.Sprintf("Agent that nothing disturbs, %s: %d goroutines, %d MiB of memory.\n", [...]string{"early", "late"}[i%2], agent.Goroutines, agent.Memory>>20)
+	for _, agent := range r.Steady {
+		text += fmt.Sprintf("Agent that nothing disturbs: %d goroutines and %d MiB, later %d goroutines and %d MiB.\n",
+			agent.Early.Goroutines, agent.Early.Memory>>20, agent.Late.Goroutines, agent.Late.Memory>>20)
 	}
 	return text
 }

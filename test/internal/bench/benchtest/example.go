@@ -38,7 +38,7 @@ func Example() bench.Result {
 		Kubernetes: "v1.37.2",
 		Machine:    bench.Machine{CPUs: 2, Memory: 24 << 30, OS: "linux/amd64 (an example, not a measurement)"},
 		Seed:       42,
-		Steady:     []bench.Steady{{Goroutines: 12, Memory: 25 << 20}, {Goroutines: 13, Memory: 26 << 20}},
+		Steady:     []bench.Steady{{Early: bench.Footprint{Goroutines: 12, Memory: 25 << 20}, Late: bench.Footprint{Goroutines: 13, Memory: 26 << 20}}},
 	}
 	for _, s := range subjects {
 		for _, disturbance := range []string{"rollout", "scale-down", "drain"} {
