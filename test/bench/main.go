@@ -3,6 +3,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -68,7 +69,10 @@ func (r report) write(stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	result.Scenarios = slices.DeleteFunc(result.Scenarios, r.leavesOut)
+	recorded := len(result.Scenarios)
+	if result.Scenarios = slices.DeleteFunc(result.Scenarios, r.leavesOut); recorded > 0 && len(result.Scenarios) == 0 {
+		return errors.New("no scenario has one of these disturbances and routes: use columns and routes of the table that `bench report` prints")
+	}
 	var html bytes.Buffer
 	if err := page.Write(&html, result); err != nil {
 		return err
@@ -79,13 +83,10 @@ func (r report) write(stdout io.Writer) error {
 	if err := os.WriteFile(r.output, html.Bytes(), 0o644); err != nil {
 		return err
 	}
-	if err := result.Table().Write(stdout, r.markdown); err != nil {
+	if err := result.Write(stdout, r.markdown); err != nil {
 		return err
 	}
-	if err := bench.WriteUsage(stdout, result.Usage(), r.markdown); err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(stdout, "\n%s\nThe page with all scenarios is %s\n", result.Provenance(), r.output)
+	_, err = fmt.Fprintf(stdout, "\nThe page with pictures is %s\n", r.output)
 	return err
 }
 

@@ -49,9 +49,12 @@ const (
 	hpaSyncs      = "HPA syncs (1/min)"
 )
 
-// enough is from which size on a cost that is the whole cluster's, divided by the number
-// of releases, says more about a release than about the cluster.
-const enough = 10
+const (
+	enough = 10 // releases: costs are compared from there on
+	// many is from which size on a cost that is the whole cluster's, divided by the number
+	// of releases, says more about a release than about the cluster.
+	many = 100
+)
 
 // What one more release costs the API server and etcd does not depend on how many there
 // are, from ten on. Control: with a template that lists the namespace's Secrets, it does.
@@ -191,7 +194,7 @@ func (f *fleet) measure(t *testing.T) bench.Growth {
 	if hpa.Syncs > 0 {
 		costs[hpaTime], costs[hpaSyncs] = 1000*hpa.Seconds/hpa.Syncs, hpa.Syncs/releases
 	}
-	if f.size >= enough {
+	if f.size >= many {
 		costs[idleRequests] = (server.Requests - f.idle.Requests) / releases
 		costs[diskSize] = (readServer(t).Disk - f.disk) / 1024 / releases
 	}

@@ -117,13 +117,6 @@ type Cost struct {
 	CPUSeconds float64 `json:"cpuSeconds"`
 }
 
-// Growth is the cost per item at a given number of items.
-type Growth struct {
-	Of    string             `json:"of"` // releases, schedules or config keys
-	Size  int                `json:"size"`
-	Costs map[string]float64 `json:"costs"` // per item, by name and unit, such as "install (s)"
-}
-
 // Reach is a row of the reachability truth table.
 type Reach struct {
 	From     string `json:"from"`

@@ -13,8 +13,27 @@ import (
 const Legend = "runs: how many were interrupted, of those in flight when the disturbance began; later runs: how many were lost, of those that began during or after it; " +
 	"requests: how many short requests failed, of those sent during and after it"
 
-// Write writes the table as Markdown or, because a terminal is too narrow for that, as a list.
-func (t Table) Write(to io.Writer, markdown bool) error {
+// Write writes what was recorded as tables, of Markdown or for a terminal.
+func (r Result) Write(to io.Writer, markdown bool) error {
+	if len(r.Scenarios) > 0 {
+		if err := r.Table().write(to, markdown); err != nil {
+			return err
+		}
+		if err := writeUsage(to, r.Usage(), markdown); err != nil {
+			return err
+		}
+	}
+	if len(r.Growth) > 0 {
+		if err := writeCurves(to, r.Curves(), markdown); err != nil {
+			return err
+		}
+	}
+	_, err := fmt.Fprintf(to, "\n%s", r.provenance())
+	return err
+}
+
+// write writes the table as Markdown or, because a terminal is too narrow for that, as a list.
+func (t Table) write(to io.Writer, markdown bool) error {
 	rows := t.list()
 	if markdown {
 		rows = t.matrix()
@@ -67,8 +86,8 @@ func (t Table) list() table.Writer {
 	return rows
 }
 
-// WriteUsage writes a table of the times and resources of each subject.
-func WriteUsage(to io.Writer, all []Usage, markdown bool) error {
+// writeUsage writes a table of the times and resources of each subject.
+func writeUsage(to io.Writer, all []Usage, markdown bool) error {
 	rows := newTable()
 	rows.AppendHeader(table.Row{"", "container start to Ready", "removal to replacement", "load step to each new pod", "fewest Ready pods: rollout", "drain", "average pods", "average CPUs"})
 	var compared []string
@@ -85,8 +104,8 @@ func WriteUsage(to io.Writer, all []Usage, markdown bool) error {
 	return err
 }
 
-// Provenance says when, where and of what the result was recorded, and what a soak left.
-func (r Result) Provenance() string {
+// provenance says when, where and of what the result was recorded, and what a soak left.
+func (r Result) provenance() string {
 	text := fmt.Sprintf("Recorded on %s at commit %s, with Kubernetes %s on %d CPUs (%s).\n",
 		r.Started.UTC().Format("2 January 2006"), r.Commit, r.Kubernetes, r.Machine.CPUs, r.Machine.OS)
 	if r.Seed != 0 {

@@ -245,10 +245,7 @@ func (t Table) Headline() string {
 	}
 	add(own, Own)
 	add(others, "other manifests")
-	switch {
-	case len(t.Rows) == 0:
-		return "No disturbance was recorded"
-	case len(parts) == 0:
+	if len(parts) == 0 {
 		return "No scenario was valid"
 	}
 	return strings.Join(parts, ", ")

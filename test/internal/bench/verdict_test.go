@@ -102,8 +102,7 @@ func TestHeadlineNamesWhatWasCompared(t *testing.T) {
 		"0 of 2 runs and 0 of 3 requests lost with ai-agent, 2 of 2 runs and 0 of 3 requests with other manifests": {other, own},
 		"0 of 2 runs and 0 of 3 requests lost with ai-agent":                                                       {own},
 		"2 of 2 runs and 0 of 3 requests lost with other manifests":                                                {other},
-		"No scenario was valid":       {{Subject: "other", Invalid: "why"}},
-		"No disturbance was recorded": nil,
+		"No scenario was valid": {{Subject: "other", Invalid: "why"}},
 	} {
 		assert.Equal(t, want, bench.Result{Scenarios: scenarios}.Table().Headline())
 	}
@@ -111,10 +110,11 @@ func TestHeadlineNamesWhatWasCompared(t *testing.T) {
 
 func TestTablesShowEachCell(t *testing.T) {
 	t.Parallel()
-	table := benchtest.Example().Table()
+	result := benchtest.Example()
+	table := result.Table()
 	var list, matrix strings.Builder
-	require.NoError(t, table.Write(&list, false))
-	require.NoError(t, table.Write(&matrix, true))
+	require.NoError(t, result.Write(&list, false))
+	require.NoError(t, result.Write(&matrix, true))
 	for _, out := range []string{list.String(), matrix.String()} {
 		assert.Contains(t, out, table.Headline())
 		assert.Equal(t, 1, strings.Count(out, "Before the disturbances"), "the example has one failure before them")
@@ -132,6 +132,20 @@ func TestTablesShowEachCell(t *testing.T) {
 		}
 	}
 	assert.Contains(t, list.String(), "2 runs were in flight")
+}
+
+func TestCostsOfOneMore(t *testing.T) {
+	t.Parallel()
+	result := bench.Result{Growth: []bench.Growth{
+		{Of: "releases", Size: 1000, Costs: map[string]float64{"install (s)": 1234.5, "objects": 14}},
+		{Of: "schedules", Size: 1, Costs: map[string]float64{"manifest (bytes)": 3261}},
+		{Of: "releases", Size: 10, Costs: map[string]float64{"install (s)": 0.7569}},
+	}}
+	var out strings.Builder
+	require.NoError(t, result.Write(&out, true))
+	assert.Contains(t, out.String(), "| number of releases | 10 | 1,000 |\n| --- | ---:| ---:|\n| install (s) | 0.757 | 1,234 |\n| objects | – | 14 |\n")
+	assert.Contains(t, out.String(), "| manifest (bytes) | 3,261 |")
+	assert.NotContains(t, out.String(), "runs", "no disturbance was recorded")
 }
 
 func TestUsagePairsRemovedPodsWithAddedOnes(t *testing.T) {

@@ -1,11 +1,9 @@
 package page
 
 import (
-	"cmp"
 	"fmt"
 	"html/template"
-	"maps"
-	"slices"
+	"strconv"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
@@ -16,68 +14,23 @@ import (
 
 // growth is how costs grow with the number of one thing.
 type growth struct {
-	Of    string
-	Costs []string // their names
-	Sizes []size
-	Curve []template.HTML // as Costs
-}
-
-type size struct {
-	Size  int
-	Costs []string // as growth.Costs
+	bench.Curves
+	Pictures []template.HTML // as Costs
 }
 
 func growths(result bench.Result) (all []growth, err error) {
-	byOf := map[string][]bench.Growth{}
-	var order []string
-	for _, g := range result.Growth {
-		if byOf[g.Of] == nil {
-			order = append(order, g.Of)
-		}
-		byOf[g.Of] = append(byOf[g.Of], g)
-	}
-	for _, of := range order {
-		g, err := newGrowth(of, byOf[of])
-		if err != nil {
-			return nil, err
+	for _, curves := range result.Curves() {
+		g := growth{Curves: curves}
+		for _, name := range curves.Costs {
+			drawn, err := curve(curves.Of, name, curves.Points)
+			if err != nil {
+				return nil, fmt.Errorf("%s by number of %s: %w", name, curves.Of, err)
+			}
+			g.Pictures = append(g.Pictures, drawn)
 		}
 		all = append(all, g)
 	}
 	return all, nil
-}
-
-func newGrowth(of string, points []bench.Growth) (growth, error) {
-	slices.SortStableFunc(points, func(a, b bench.Growth) int { return cmp.Compare(a.Size, b.Size) })
-	names := map[string]bool{}
-	for _, point := range points {
-		for name := range point.Costs {
-			names[name] = true
-		}
-	}
-	g := growth{Of: of, Costs: slices.Sorted(maps.Keys(names))}
-	for _, point := range points {
-		row := size{Size: point.Size}
-		for _, name := range g.Costs {
-			row.Costs = append(row.Costs, costOf(point, name))
-		}
-		g.Sizes = append(g.Sizes, row)
-	}
-	for _, name := range g.Costs {
-		drawn, err := curve(of, name, points)
-		if err != nil {
-			return growth{}, fmt.Errorf("%s by number of %s: %w", name, of, err)
-		}
-		g.Curve = append(g.Curve, drawn)
-	}
-	return g, nil
-}
-
-func costOf(point bench.Growth, name string) string {
-	value, ok := point.Costs[name]
-	if !ok {
-		return "–"
-	}
-	return fmt.Sprintf("%.4g", value)
 }
 
 // curve draws one cost. Size 0 has no logarithm, so it is only in the table.
@@ -103,10 +56,23 @@ func curve(of, name string, points []bench.Growth) (template.HTML, error) {
 	p := newPlot()
 	p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, ticks
 	p.X.Label.Text = "number of " + of
-	p.Y.Min = 0
+	p.Y.Min, p.Y.Tick.Marker = 0, plainTicks{}
 	p.Add(plotter.NewGrid(), drawn, marks)
 	p.Y.Max *= 1.1
 	return picture(title, "the table below has the numbers", 330, 190, func(c draw.Canvas) {
 		p.Draw(draw.Crop(c, 2, -16, 4, -8)) // room for fonts wider than the one gonum measures
 	}), nil
+}
+
+// plainTicks labels the default ticks without trailing zeros.
+type plainTicks struct{}
+
+func (plainTicks) Ticks(min, max float64) []plot.Tick {
+	ticks := plot.DefaultTicks{}.Ticks(min, max)
+	for i, tick := range ticks {
+		if !tick.IsMinor() {
+			ticks[i].Label = strconv.FormatFloat(tick.Value, 'g', 6, 64)
+		}
+	}
+	return ticks
 }

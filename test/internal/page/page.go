@@ -63,6 +63,7 @@ func Write(w io.Writer, result bench.Result) error {
 // view is what the template shows.
 type view struct {
 	bench.Result
+	Title        string
 	Style        template.CSS
 	Table        bench.Table
 	Own, Others  bench.Verdict
@@ -100,7 +101,7 @@ func newView(result bench.Result) (view, error) {
 	}
 	table := result.Table()
 	v := view{
-		Result: result, Style: template.CSS(style), Table: table, Own: table.Total(true), Others: table.Total(false), OwnName: bench.Own,
+		Result: result, Title: title(result), Style: template.CSS(style), Table: table, Own: table.Total(true), Others: table.Total(false), OwnName: bench.Own,
 		Usage: result.Usage(), Growth: curves, Reach: newReach(result.Reach), Routes: routes(result) > 1,
 	}
 	for _, name := range table.Disturbances {
@@ -122,6 +123,17 @@ func newView(result bench.Result) (view, error) {
 		v.Links[row][column] = cmp.Or(v.Links[row][column], "#"+one.ID)
 	}
 	return v, nil
+}
+
+func title(result bench.Result) string {
+	switch {
+	case len(result.Scenarios) > 0:
+		return "What disturbances cost the clients of an LLM agent"
+	case len(result.Growth) > 0:
+		return "What " + bench.Own + " costs a cluster"
+	default:
+		return "Who can connect to " + bench.Own
+	}
 }
 
 func newScenario(s bench.Scenario, id string) scenario {

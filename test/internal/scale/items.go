@@ -15,8 +15,10 @@ const (
 	ManifestSize = "manifest (bytes)"
 )
 
-// repeats is how many renders of a small release are measured.
-const repeats = 20
+const (
+	repeats    = 20 // renders of a small release
+	measurable = 10 // items: the CPU time of fewer differs less than that of two equal renders
+)
 
 // item is something of which one release can have many.
 type item struct {
@@ -67,10 +69,11 @@ func (i item) grow(c *chart.Chart, sizes []int) ([]bench.Growth, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%d %s: %w", size, i.of, err)
 		}
-		grown = append(grown, bench.Growth{Of: i.of, Size: size, Costs: map[string]float64{
-			RenderTime:   milliseconds(with.took-without.took) / float64(size),
-			ManifestSize: float64(with.bytes-without.bytes) / float64(size),
-		}})
+		costs := map[string]float64{ManifestSize: float64(with.bytes-without.bytes) / float64(size)}
+		if size >= measurable {
+			costs[RenderTime] = milliseconds(with.took-without.took) / float64(size)
+		}
+		grown = append(grown, bench.Growth{Of: i.of, Size: size, Costs: costs})
 	}
 	return grown, nil
 }
