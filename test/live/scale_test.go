@@ -154,21 +154,24 @@ func (f *fleet) watchIdle(t *testing.T) (scale.Server, scale.Autoscaler) {
 	}
 }
 
-// grow installs releases until there are this many, and waits until all pods are Ready.
+// grow installs releases until there are this many. After each namespace it waits until all
+// pods are Ready, so that the control plane is never far behind.
 func (f *fleet) grow(t *testing.T, size int) {
 	t.Helper()
-	var installs errgroup.Group
-	installs.SetLimit(4)
-	for ; f.size < size; f.size++ {
+	for f.size < size {
 		if f.size%perNamespace == 0 {
 			f.namespaces = append(f.namespaces, newNamespace(t))
 		}
-		n, release := f.namespaces[len(f.namespaces)-1], fmt.Sprintf("agent-%d", f.size)
-		installs.Go(func() error { return f.helm.Install(n.Name, release, chart.Dir(), n.Values(f.values)) })
-	}
-	require.NoError(t, installs.Wait())
-	for _, n := range f.namespaces {
+		n := f.namespaces[len(f.namespaces)-1]
+		var installs errgroup.Group
+		installs.SetLimit(4)
+		for end := min(size, len(f.namespaces)*perNamespace); f.size < end; f.size++ {
+			release := fmt.Sprintf("agent-%d", f.size)
+			installs.Go(func() error { return f.helm.Install(n.Name, release, chart.Dir(), n.Values(f.values)) })
+		}
+		require.NoError(t, installs.Wait())
 		cluster.Eventually(t, "Ready pods of all releases in "+n.Name, 10*time.Minute, settled(n, ""))
+		t.Logf("%d of %d releases", f.size, size)
 	}
 }
 
