@@ -2,6 +2,7 @@
 package process
 
 import (
+	"bytes"
 	"flag"
 	"fmt"
 	"net"
@@ -69,11 +70,13 @@ func FreeAddress(t *testing.T) string {
 
 // Start starts a process and waits until it listens on the address. The process has
 // PATH and env as its environment. It ends with the test, or with this process if that is killed.
+// Its output is shown if the test fails.
 func Start(t *testing.T, address string, env []string, name string, args ...string) {
 	t.Helper()
 	cmd := exec.Command(name, args...)
 	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH")}, env...)
-	cmd.Stdout, cmd.Stderr = t.Output(), t.Output()
+	var output bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &output, &output
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	require.NoError(t, cmd.Start())
 	ended := make(chan struct{})
@@ -84,6 +87,9 @@ func Start(t *testing.T, address string, env []string, name string, args ...stri
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()
 		<-ended
+		if t.Failed() {
+			t.Logf("output of %s:\n%s", name, &output)
+		}
 	})
 	require.Eventually(t, func() bool {
 		select {
