@@ -53,7 +53,7 @@ bench-runs: ## Compare what disturbances cost clients: with this chart, with it 
 soak: ## Disturb the agent at random, and fail if a run or a request is lost [MINUTES=30] [SEED=seed that an earlier soak printed]
 	@scripts/test.sh soak
 
-scale: ## Measure what one more release costs a cluster, with fake nodes: RELEASES=1,10,100 (takes minutes; 1,10,100,1000 takes an hour)
+scale: ## Measure what one more release costs a cluster, with fake nodes: RELEASES=1,10,100 (takes minutes; 1,10,100,1000 takes half an hour)
 	@scripts/test.sh scale
 
 report: ## Write an HTML report of bench-runs, soak and scale to .cache/bench/report.html [RESULTS="file file"] [OUTPUT=file]

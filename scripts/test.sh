@@ -81,7 +81,7 @@ bench() {
 	local name=$1 tests=$2 status=0 file arguments=()
 	shift 2
 	export BENCH=$name RESULTS=$cache/bench
-	[ "$name" = results ] || export FORMAT=standard-verbose # its one test takes an hour, and logs how far it is
+	[ "$name" = results ] || export FORMAT=standard-verbose # its one test takes half an hour, and logs how far it is
 	[ -z "${PEERS:-}" ] || PEERS=$(cd "$PEERS" && pwd)
 	export PEERS
 	rm -f "${@/#/$RESULTS/}"
