@@ -22,7 +22,7 @@ summarize() {
 	[ ! -e "$results/parts" ] || ! command -v go >/dev/null || go run ./test/summary "$results" || true
 	exit "$status"
 }
-running='' failed=''
+running='' failed='' format=testname
 trap summarize EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
@@ -39,7 +39,7 @@ part() {
 }
 
 go_tests() { # TITLE ARGUMENT...
-	part "$1" gotestsum --format "${FORMAT:-testname}" --hide-summary=skipped --jsonfile "$results/$1.json" -- -count=1 "${@:2}"
+	part "$1" gotestsum --format "$format" --hide-summary=skipped --jsonfile "$results/$1.json" -- -count=1 "${@:2}"
 }
 
 environment() { RECREATE=yes "$root/scripts/environment.sh" test; }
@@ -81,7 +81,7 @@ bench() {
 	local name=$1 tests=$2 status=0 file arguments=()
 	shift 2
 	export BENCH=$name RESULTS=$cache/bench
-	[ "$name" = results ] || export FORMAT=standard-verbose # its one test takes half an hour, and logs how far it is
+	[ "$name" = results ] || format=standard-verbose # a single long test, which logs its progress
 	[ -z "${PEERS:-}" ] || PEERS=$(cd "$PEERS" && pwd)
 	export PEERS
 	rm -f "${@/#/$RESULTS/}"
@@ -136,7 +136,6 @@ soak)
 scale)
 	part "environment" environment
 	part "kwok" kwok
-	renice -n 19 $$ >/dev/null # or Helm's renders would starve the control plane: "etcdserver: request timed out"
 	export RELEASES=${RELEASES:-1,10,100}
 	bench scale TestScale scale.json
 	;;

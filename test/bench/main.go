@@ -71,7 +71,7 @@ func (r report) write(stdout io.Writer) error {
 	}
 	recorded := len(result.Scenarios)
 	if result.Scenarios = slices.DeleteFunc(result.Scenarios, r.leavesOut); recorded > 0 && len(result.Scenarios) == 0 {
-		return errors.New("no scenario has one of these disturbances and routes: use columns and routes of the table that `bench report` prints")
+		return errors.New("no scenario matches --disturbances and --route: without these flags, `bench report` prints all that there are")
 	}
 	var html bytes.Buffer
 	if err := page.Write(&html, result); err != nil {
@@ -86,7 +86,7 @@ func (r report) write(stdout io.Writer) error {
 	if err := result.Write(stdout, r.markdown); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(stdout, "\nThe page with pictures is %s\n", r.output)
+	_, err = fmt.Fprintf(stdout, "\nHTML report: %s\n", r.output)
 	return err
 }
 

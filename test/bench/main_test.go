@@ -56,7 +56,7 @@ func TestReportMergesResults(t *testing.T) {
 	}
 	assert.Contains(t, out, output)
 	assert.Contains(t, out, "Recorded on 30 November 2026 at commit 0123456789abcdef")
-	assert.Contains(t, out, "Agent that nothing disturbs: 12 goroutines and 25 MiB, later 13 goroutines and 26 MiB.")
+	assert.Contains(t, out, "Undisturbed agent, without runs: 12 goroutines and 25 MiB after the first runs, 13 and 26 MiB after the last.")
 }
 
 func TestReportOfSomeDisturbances(t *testing.T) {
@@ -67,14 +67,14 @@ func TestReportOfSomeDisturbances(t *testing.T) {
 	assert.Contains(t, out, "| rollout | drain |")
 	assert.NotContains(t, out, "scale-down")
 	_, err = run("report", "--results", results, "--output", output, "--route", "ingress")
-	assert.ErrorContains(t, err, "no scenario has one of these disturbances and routes")
+	assert.ErrorContains(t, err, "no scenario matches --disturbances and --route")
 }
 
 func TestReportSaysHowToGetResults(t *testing.T) {
 	t.Parallel()
 	output := filepath.Join(t.TempDir(), "report.html")
 	_, err := run("report", "--results", filepath.Join(t.TempDir(), "results.json"), "--output", output)
-	assert.ErrorContains(t, err, "run `make bench-runs` first")
+	assert.ErrorContains(t, err, "run `make bench-runs`, `make soak` or `make scale` first")
 	assert.NoFileExists(t, output)
 }
 

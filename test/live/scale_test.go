@@ -37,22 +37,22 @@ const (
 	readyTime     = "all pods Ready (s)"
 	upgradeTime   = "upgrade (s)"
 	uninstallTime = "uninstall (s)"
-	helmRequests  = "API requests of helm"
-	helmTraffic   = "API traffic of helm (KiB)"
-	apiWrites     = "API writes of all clients"
+	helmRequests  = "API requests by Helm"
+	helmTraffic   = "API traffic of Helm (KiB)"
+	apiWrites     = "API writes by all clients"
 	objects       = "objects"
-	storedSize    = "objects in etcd without Helm's record (KiB)"
-	recordSize    = "Helm's record of a revision in etcd (KiB)"
+	storedSize    = "size in etcd, without Helm's Secret (KiB)"
+	recordSize    = "Helm's Secret, per revision (KiB)"
 	diskSize      = "etcd file with history (KiB)"
-	idleRequests  = "API requests when idle (1/min)"
+	idleRequests  = "API requests per minute when idle"
 	hpaTime       = "HPA sync (ms)"
-	hpaSyncs      = "HPA syncs (1/min)"
+	hpaSyncs      = "syncs of its HPA per minute"
 )
 
 const (
-	enough = 10 // releases: costs are compared from there on
-	// many is from which size on a cost that is the whole cluster's, divided by the number
-	// of releases, says more about a release than about the cluster.
+	enough = 10 // releases: the smallest number at which costs are compared
+	// many is the smallest number of releases at which a cost of the whole cluster, divided
+	// by that number, says more about a release than about the cluster.
 	many = 100
 )
 
@@ -154,8 +154,8 @@ func (f *fleet) watchIdle(t *testing.T) (scale.Server, scale.Autoscaler) {
 	}
 }
 
-// grow installs releases until there are this many. After each namespace it waits until all
-// pods are Ready, so that the control plane is never far behind.
+// grow installs releases until there are size of them. After each namespace it waits until
+// all pods are Ready, so that the control plane keeps up.
 func (f *fleet) grow(t *testing.T, size int) {
 	t.Helper()
 	for f.size < size {
@@ -193,11 +193,8 @@ func (f *fleet) measure(t *testing.T) bench.Growth {
 	}
 	server, hpa := f.watchIdle(t)
 	t.Logf("HPA syncs in a minute with %d releases: %.0f, of which failed: %.0f", f.size, hpa.Syncs+hpa.Failed, hpa.Failed)
-	releases := float64(f.size)
-	if hpa.Syncs > 0 {
-		costs[hpaTime], costs[hpaSyncs] = 1000*hpa.Seconds/hpa.Syncs, hpa.Syncs/releases
-	}
-	if f.size >= many {
+	if releases := float64(f.size); f.size >= many {
+		costs[hpaTime], costs[hpaSyncs] = 1000*hpa.Seconds/hpa.Syncs, (hpa.Syncs+hpa.Failed)/releases
 		costs[idleRequests] = (server.Requests - f.idle.Requests) / releases
 		costs[diskSize] = (readServer(t).Disk - f.disk) / 1024 / releases
 	}

@@ -102,7 +102,10 @@ func (s *site) scale(t *testing.T, replicas int) {
 
 // awaitReplicas waits until the autoscaler has set a number of replicas within bounds.
 func (s *site) awaitReplicas(t *testing.T, least, most int) {
-	what := fmt.Sprintf("%d to %d replicas", least, most)
+	what := fmt.Sprintf("%d replicas", most)
+	if least < most {
+		what = fmt.Sprintf("%d to %s", least, what)
+	}
 	cluster.Eventually(t, what, settledWithin, func(ctx context.Context) error {
 		d, err := s.current(ctx)
 		if err == nil && (int(*d.Spec.Replicas) < least || int(*d.Spec.Replicas) > most) {

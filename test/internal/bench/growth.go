@@ -12,34 +12,34 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 )
 
-// Growth is what one more thing costs, on average, where there are a number of them.
+// Growth is what one more item costs, on average, if there are Size of them.
 type Growth struct {
 	Of    string             `json:"of"`    // plural, such as releases
-	Size  int                `json:"size"`  // how many there are
+	Size  int                `json:"size"`  // number of items
 	Costs map[string]float64 `json:"costs"` // by name, which includes the unit
 }
 
-// Cost returns a cost with three digits at least.
+// Cost formats a cost: with three significant digits, or all of those before the decimal point.
 func (g Growth) Cost(name string) string {
 	value, ok := g.Costs[name]
 	switch {
 	case !ok:
 		return "–"
-	case math.Abs(value) >= 1000:
+	case math.Abs(value) >= 999.5: // which %.3g would write as 1e+03
 		return numbers.Sprintf("%.0f", value)
 	default:
 		return fmt.Sprintf("%.3g", value)
 	}
 }
 
-// Curves are the costs of one more thing, by how many there are.
+// Curves are the costs of one more item, by number of items.
 type Curves struct {
 	Of     string
 	Points []Growth // by size
 	Costs  []string // names of all that were measured at any size
 }
 
-// Curves returns those of each thing, in the order in which they were measured.
+// Curves returns the curves of each kind of item, in the order of measurement.
 func (r Result) Curves() (all []Curves) {
 	for _, g := range r.Growth {
 		i := slices.IndexFunc(all, func(c Curves) bool { return c.Of == g.Of })
@@ -65,10 +65,10 @@ func (c *Curves) sort() {
 	c.Costs = slices.Sorted(maps.Keys(names))
 }
 
-// writeCurves writes a table for each thing, with a row for each cost and a column for each
+// writeCurves writes a table for each kind of item, with a row for each cost and a column for each
 // size.
 func writeCurves(to io.Writer, all []Curves, markdown bool) error {
-	if _, err := fmt.Fprintln(to, "What one more costs, by how many there are:"); err != nil {
+	if _, err := fmt.Fprintln(to, "\nCost of one more item, by number of items:"); err != nil {
 		return err
 	}
 	for _, c := range all {

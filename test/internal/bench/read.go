@@ -75,13 +75,13 @@ func (s Scenario) proxied() int {
 func read(file string) (Result, error) {
 	text, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
-		return Result{}, fmt.Errorf("%s is missing: run `make bench-runs` first, or name an existing file", file)
+		return Result{}, fmt.Errorf("%s is missing: run `make bench-runs`, `make soak` or `make scale` first, or name an existing file", file)
 	}
 	if err != nil {
 		return Result{}, err
 	}
 	if err := Validate(text); err != nil {
-		return Result{}, fmt.Errorf("%s is not a results file of this version; record it again with `make bench-runs`: %w", file, err)
+		return Result{}, fmt.Errorf("%s is not a results file of this version; remove it, or record it again with `make bench-runs`, `make soak` or `make scale`: %w", file, err)
 	}
 	var result Result
 	return result, json.Unmarshal(text, &result)

@@ -130,7 +130,7 @@ func TestReadRefuses(t *testing.T) {
 		})
 	}
 	_, err := bench.Read(filepath.Join(t.TempDir(), "results.json"))
-	assert.ErrorContains(t, err, "run `make bench-runs` first")
+	assert.ErrorContains(t, err, "run `make bench-runs`, `make soak` or `make scale` first")
 }
 
 func TestReadPutsTheServiceFirst(t *testing.T) {

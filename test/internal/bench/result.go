@@ -33,8 +33,8 @@ type Machine struct {
 	OS     string `json:"os"`
 }
 
-// Steady is what an agent that nothing disturbs uses without runs, after its first and its
-// last ones.
+// Steady is what an undisturbed agent uses without runs, after its first runs and after its
+// last.
 type Steady struct {
 	Early Footprint `json:"early"`
 	Late  Footprint `json:"late"`

@@ -13,7 +13,7 @@ import (
 const Legend = "runs: how many were interrupted, of those in flight when the disturbance began; later runs: how many were lost, of those that began during or after it; " +
 	"requests: how many short requests failed, of those sent during and after it"
 
-// Write writes what was recorded as tables, of Markdown or for a terminal.
+// Write writes the results as tables, in Markdown or for a terminal.
 func (r Result) Write(to io.Writer, markdown bool) error {
 	if len(r.Scenarios) > 0 {
 		if err := r.Table().write(to, markdown); err != nil {
@@ -112,7 +112,7 @@ func (r Result) provenance() string {
 		text += fmt.Sprintf("Seed of the soak: %d.\n", r.Seed)
 	}
 	for _, agent := range r.Steady {
-		text += fmt.Sprintf("Agent that nothing disturbs: %d goroutines and %d MiB, later %d goroutines and %d MiB.\n",
+		text += fmt.Sprintf("Undisturbed agent, without runs: %d goroutines and %d MiB after the first runs, %d and %d MiB after the last.\n",
 			agent.Early.Goroutines, agent.Early.Memory>>20, agent.Late.Goroutines, agent.Late.Memory>>20)
 	}
 	return text

@@ -116,6 +116,7 @@ func TestTablesShowEachCell(t *testing.T) {
 	require.NoError(t, result.Write(&list, false))
 	require.NoError(t, result.Write(&matrix, true))
 	for _, out := range []string{list.String(), matrix.String()} {
+		assert.Contains(t, out, ".\n\nCost of one more item", "after the costs of disturbances")
 		assert.Contains(t, out, table.Headline())
 		assert.Equal(t, 1, strings.Count(out, "Before the disturbances"), "the example has one failure before them")
 		assert.Contains(t, out, "bare Deployment (service) lost 1 of 8 runs and 0 of 2,400 requests")
@@ -138,13 +139,13 @@ func TestCostsOfOneMore(t *testing.T) {
 	t.Parallel()
 	result := bench.Result{Growth: []bench.Growth{
 		{Of: "releases", Size: 1000, Costs: map[string]float64{"install (s)": 1234.5, "objects": 14}},
-		{Of: "schedules", Size: 1, Costs: map[string]float64{"manifest (bytes)": 3261}},
+		{Of: "schedules", Size: 1, Costs: map[string]float64{"manifest (bytes)": 999.6}},
 		{Of: "releases", Size: 10, Costs: map[string]float64{"install (s)": 0.7569}},
 	}}
 	var out strings.Builder
 	require.NoError(t, result.Write(&out, true))
 	assert.Contains(t, out.String(), "| number of releases | 10 | 1,000 |\n| --- | ---:| ---:|\n| install (s) | 0.757 | 1,234 |\n| objects | – | 14 |\n")
-	assert.Contains(t, out.String(), "| manifest (bytes) | 3,261 |")
+	assert.Contains(t, out.String(), "| manifest (bytes) | 1,000 |")
 	assert.NotContains(t, out.String(), "runs", "no disturbance was recorded")
 }
 

@@ -53,7 +53,11 @@ func (c *Cluster) FakeNodes(t *testing.T, count int) chart.Values {
 		require.NoError(t, os.WriteFile(filepath.Join(folder, name), content, 0o600))
 	}
 	listen := net.JoinHostPort(address.String(), kubeletPort)
-	process.Start(t, listen, []string{"HOME=" + folder}, "kwok", "--v=ERROR", "--node-lease-duration-seconds=40",
+	log, err := os.Create(repo.Path(".cache", "logs", "kwok.log"))
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = log.Close() })
+	t.Logf("kwok logs to %s: an error for each pod that is gone before kwok deletes it", log.Name())
+	process.StartTo(t, log, listen, []string{"HOME=" + folder}, "kwok", "--v=ERROR", "--node-lease-duration-seconds=40",
 		"--kubeconfig="+filepath.Join(folder, "kubeconfig"), "--config="+repo.Path(".cache", "kwok.yaml"),
 		"--manage-all-nodes=false", "--manage-nodes-with-label-selector="+fakeLabel+"="+c.run.id,
 		"--node-ip="+address.String(), "--node-port="+kubeletPort, "--server-address="+listen,

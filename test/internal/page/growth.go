@@ -59,6 +59,9 @@ func curve(of, name string, points []bench.Growth) (template.HTML, error) {
 	p.Y.Min, p.Y.Tick.Marker = 0, plainTicks{}
 	p.Add(plotter.NewGrid(), drawn, marks)
 	p.Y.Max *= 1.1
+	if p.X.Min == p.X.Max { // or gonum begins at 0, which has no logarithm
+		p.X.Min, p.X.Max = p.X.Min/2, p.X.Max*2
+	}
 	return picture(title, "the table below has the numbers", 330, 190, func(c draw.Canvas) {
 		p.Draw(draw.Crop(c, 2, -16, 4, -8)) // room for fonts wider than the one gonum measures
 	}), nil

@@ -253,6 +253,26 @@ func TestPartsWithoutDataAreLeftOut(t *testing.T) {
 	assert.Equal(t, 1, strings.Count(text, "<h2"))
 }
 
+func TestTitleNamesWhatWasMeasured(t *testing.T) {
+	t.Parallel()
+	example := benchtest.Example()
+	for title, result := range map[string]bench.Result{
+		"What disturbances cost the clients of an LLM agent": example,
+		"What ai-agent costs a cluster":                      {Growth: example.Growth},
+		"Who can connect to ai-agent":                        {Reach: example.Reach},
+	} {
+		text := write(t, result)
+		assert.Contains(t, text, "<title>"+title+"</title>")
+		assert.Equal(t, len(result.Scenarios) == 0, strings.Contains(text, "<h1>"+title+"</h1>"), "the comparison has its result as heading")
+	}
+}
+
+func TestCurveOfOnePoint(t *testing.T) {
+	t.Parallel()
+	text := write(t, bench.Result{Growth: []bench.Growth{{Of: "releases", Size: 1, Costs: map[string]float64{"objects": 14}}}})
+	assert.Contains(t, text, "<title>objects per item, by number of releases</title>")
+}
+
 func TestWriteRefusesNumbersThatCannotBeDrawn(t *testing.T) {
 	t.Parallel()
 	result := benchtest.Example()

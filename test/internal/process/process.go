@@ -2,9 +2,9 @@
 package process
 
 import (
-	"bytes"
 	"flag"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -69,14 +69,19 @@ func FreeAddress(t *testing.T) string {
 }
 
 // Start starts a process and waits until it listens on the address. The process has
-// PATH and env as its environment. It ends with the test, or with this process if that is killed.
-// Its output is shown if the test fails.
+// PATH and env as its environment, and logs to the test. It ends with the test, or with
+// this process if that is killed.
 func Start(t *testing.T, address string, env []string, name string, args ...string) {
+	t.Helper()
+	StartTo(t, t.Output(), address, env, name, args...)
+}
+
+// StartTo is Start for a process that logs so much that it must not be among the test's output.
+func StartTo(t *testing.T, log io.Writer, address string, env []string, name string, args ...string) {
 	t.Helper()
 	cmd := exec.Command(name, args...)
 	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH")}, env...)
-	var output bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &output, &output
+	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	require.NoError(t, cmd.Start())
 	ended := make(chan struct{})
@@ -87,9 +92,6 @@ func Start(t *testing.T, address string, env []string, name string, args ...stri
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()
 		<-ended
-		if t.Failed() {
-			t.Logf("output of %s:\n%s", name, &output)
-		}
 	})
 	require.Eventually(t, func() bool {
 		select {

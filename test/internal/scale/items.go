@@ -17,7 +17,7 @@ const (
 
 const (
 	repeats    = 20 // renders of a small release
-	measurable = 10 // items: the CPU time of fewer differs less than that of two equal renders
+	measurable = 10 // items: the CPU time of fewer is within the noise of a render
 )
 
 // item is something of which one release can have many.
