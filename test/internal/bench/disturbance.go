@@ -77,7 +77,7 @@ var About = map[string]string{
 	loadStep:               "Each pod uses twice the CPU that it requests, until the autoscaler has doubled the pods.",
 	"unrelated Ingress":    "An Ingress with another host name is created and changed, so the proxy reloads its configuration.",
 	"rollout of the proxy": "The pods of the proxy are replaced.",
-	"no disturbance":       "Nothing is replaced, but runs are longer than the timeouts that most proxies have by default.",
+	"no disturbance":       "Nothing is replaced, but runs are longer than the default timeouts of nginx and HAProxy.",
 	"force deletion":       "A pod is deleted without a grace period.",
 	"model unreachable":    "One pod cannot connect to the model for 20 s.",
 	"power-off of a node":  "A node with pods is powered off, and on again when a pod of it is not Ready.",
