@@ -247,7 +247,7 @@ func (r *results) judge(t *testing.T, row int, s bench.Scenario, d bench.Disturb
 		assert.NotZero(t, s.Removed(), "pods removed")
 	case d.Long:
 		hasTimeout := slices.Contains([]bench.Route{bench.NginxDefaults, bench.HAProxyDefaults}, bench.Route(s.Route))
-		assert.Equal(t, hasTimeout, verdict.Interrupted > 0, "Traefik and Caddy wait for an answer without limit")
+		assert.Equal(t, hasTimeout, verdict.Interrupted > 0, "by default, only nginx and HAProxy limit how long they wait for an answer")
 	case own:
 		assert.True(t, d.Name != "lull" || s.Removed() == 0, "pods removed in a lull: %d", s.Removed())
 		assert.Zero(t, verdict.Interrupted+verdict.LaterLost, "runs lost: %v", lost(s))

@@ -194,7 +194,10 @@ func (f *fleet) measure(t *testing.T) bench.Growth {
 	server, hpa := f.watchIdle(t)
 	t.Logf("HPA syncs in a minute with %d releases: %.0f, of which failed: %.0f", f.size, hpa.Syncs+hpa.Failed, hpa.Failed)
 	if releases := float64(f.size); f.size >= many {
-		costs[hpaTime], costs[hpaSyncs] = 1000*hpa.Seconds/hpa.Syncs, (hpa.Syncs+hpa.Failed)/releases
+		if hpa.Syncs > 0 {
+			costs[hpaTime] = 1000 * hpa.Seconds / hpa.Syncs
+		}
+		costs[hpaSyncs] = (hpa.Syncs + hpa.Failed) / releases
 		costs[idleRequests] = (server.Requests - f.idle.Requests) / releases
 		costs[diskSize] = (readServer(t).Disk - f.disk) / 1024 / releases
 	}

@@ -65,8 +65,8 @@ func (c *Curves) sort() {
 	c.Costs = slices.Sorted(maps.Keys(names))
 }
 
-// writeCurves writes a table for each kind of item, with a row for each cost and a column for each
-// size.
+// writeCurves writes a table for each kind of item, with a row for each cost and a column
+// for each number of items.
 func writeCurves(to io.Writer, all []Curves, markdown bool) error {
 	if _, err := fmt.Fprintln(to, "\nCost of one more item, by number of items:"); err != nil {
 		return err

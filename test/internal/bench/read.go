@@ -72,16 +72,19 @@ func (s Scenario) proxied() int {
 	return 1
 }
 
+// commands are those that record results, as messages name them.
+const commands = "`make bench-runs`, `make soak` or `make scale`"
+
 func read(file string) (Result, error) {
 	text, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
-		return Result{}, fmt.Errorf("%s is missing: run `make bench-runs`, `make soak` or `make scale` first, or name an existing file", file)
+		return Result{}, fmt.Errorf("%s is missing: run %s first, or name an existing file", file, commands)
 	}
 	if err != nil {
 		return Result{}, err
 	}
 	if err := Validate(text); err != nil {
-		return Result{}, fmt.Errorf("%s is not a results file of this version; remove it, or record it again with `make bench-runs`, `make soak` or `make scale`: %w", file, err)
+		return Result{}, fmt.Errorf("%s is not a results file of this version; remove it, or record it again with %s: %w", file, commands, err)
 	}
 	var result Result
 	return result, json.Unmarshal(text, &result)

@@ -13,7 +13,8 @@ import (
 const Legend = "runs: how many were interrupted, of those in flight when the disturbance began; later runs: how many were lost, of those that began during or after it; " +
 	"requests: how many short requests failed, of those sent during and after it"
 
-// Write writes the results as tables, in Markdown or for a terminal.
+// Write writes the results as tables, in Markdown or for a terminal. Those of reachability
+// are only on the page.
 func (r Result) Write(to io.Writer, markdown bool) error {
 	if len(r.Scenarios) > 0 {
 		if err := r.Table().write(to, markdown); err != nil {
@@ -104,7 +105,8 @@ func writeUsage(to io.Writer, all []Usage, markdown bool) error {
 	return err
 }
 
-// provenance says when, where and of what the result was recorded, and what a soak left.
+// provenance says when, at which commit and on which machine the result was recorded, and
+// how to repeat a soak and what it did to an undisturbed agent.
 func (r Result) provenance() string {
 	text := fmt.Sprintf("Recorded on %s at commit %s, with Kubernetes %s on %d CPUs (%s).\n",
 		r.Started.UTC().Format("2 January 2006"), r.Commit, r.Kubernetes, r.Machine.CPUs, r.Machine.OS)

@@ -53,7 +53,7 @@ func (c *Cluster) FakeNodes(t *testing.T, count int) chart.Values {
 		require.NoError(t, os.WriteFile(filepath.Join(folder, name), content, 0o600))
 	}
 	listen := net.JoinHostPort(address.String(), kubeletPort)
-	log, err := os.Create(repo.Path(".cache", "logs", "kwok.log"))
+	log, err := os.Create(repo.Path(".cache", "kwok.log"))
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = log.Close() })
 	t.Logf("kwok logs to %s: an error for each pod that is gone before kwok deletes it", log.Name())

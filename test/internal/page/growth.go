@@ -12,7 +12,7 @@ import (
 	"example.com/ai-agent/test/internal/bench"
 )
 
-// growth is how costs grow with the number of one thing.
+// growth is the costs of one more item, with a picture of each.
 type growth struct {
 	bench.Curves
 	Pictures []template.HTML // as Costs
@@ -59,7 +59,7 @@ func curve(of, name string, points []bench.Growth) (template.HTML, error) {
 	p.Y.Min, p.Y.Tick.Marker = 0, plainTicks{}
 	p.Add(plotter.NewGrid(), drawn, marks)
 	p.Y.Max *= 1.1
-	if p.X.Min == p.X.Max { // or gonum begins at 0, which has no logarithm
+	if p.X.Min == p.X.Max { // otherwise, gonum begins at 0, which has no logarithm
 		p.X.Min, p.X.Max = p.X.Min/2, p.X.Max*2
 	}
 	return picture(title, "the table below has the numbers", 330, 190, func(c draw.Canvas) {
